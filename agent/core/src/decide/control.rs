@@ -1,0 +1,153 @@
+//! What the engine keeps for one workload and resource.
+
+use super::envelope::EnvelopeUpdate;
+use super::foreign::Foreign;
+use super::grain::{Grain, Round};
+use super::policy::{Cut, Memory};
+use super::rate::Rate;
+use super::reason::{Guard, Rule};
+use super::settings::Bounds;
+use crate::model::Usage;
+use crate::signal::{Amount, Nanos, Resource};
+
+/// What the fast loop has done since the last tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing: no event arrived.
+    None,
+    /// It has heard of a shortage.
+    Heard,
+    /// It had to refuse since the pool was empty.
+    Refused,
+}
+
+/// State of one limit.
+#[derive(Clone, Debug)]
+pub(super) struct Control {
+    pub(super) resource: Resource,
+    pub(super) bounds: Bounds,
+    pub(super) grain: Grain,
+    /// The kernel's CPU period in us.
+    pub(super) period_us: u64,
+    /// What the owner had set; a foreign value replaces it.
+    pub(super) adopted: Amount,
+    /// What the kernel holds, as far as the slow loop knows.
+    pub(super) known: Amount,
+    /// What the limit would be if it were enforced; in mode `recommend` only.
+    pub(super) advised: Option<Amount>,
+    /// The envelope's sequence number, as far as the slow loop knows.
+    pub(super) seq: u64,
+    /// A limit read that is not `known`: nothing is decided until it is cleared up.
+    pub(super) doubt: Option<Amount>,
+    pub(super) usage: Usage,
+    pub(super) memory: Memory,
+    /// The last trim.
+    pub(super) cut: Option<Cut>,
+    pub(super) raised: Nanos,
+    pub(super) trimmed: Nanos,
+    pub(super) changes: Rate,
+    /// By which rule the settlement under way was decided.
+    pub(super) ordered: Option<Rule>,
+    /// Why the last proposal came to nothing.
+    pub(super) held_back: Option<Guard>,
+    pub(super) foreign: Foreign,
+    /// What the fast loop has done about this limit since the last tick.
+    pub(super) answer: Answer,
+    /// Since it was cut to an even share: until when, and up to where it may go meanwhile.
+    pub(super) ration: Option<(Nanos, Amount)>,
+    /// The last snapshot had this limit in it.
+    pub(super) fresh: bool,
+    /// The update that the fast loop has. Without one, the next carries the limit that the kernel
+    /// holds: that is (re-)adoption.
+    pub(super) sent: Option<EnvelopeUpdate>,
+    /// The kernel's threshold that was last sent.
+    pub(super) usual: Option<u64>,
+}
+
+impl Control {
+    /// A limit as it is adopted.
+    pub(super) fn new(
+        resource: Resource,
+        bounds: Bounds,
+        adopted: Amount,
+        held: Amount,
+        period_us: u64,
+        span: Nanos,
+    ) -> Self {
+        Self {
+            resource,
+            bounds,
+            grain: grain(resource, period_us),
+            period_us,
+            adopted,
+            known: held,
+            advised: None,
+            seq: 0,
+            doubt: None,
+            usage: Usage::new(span),
+            memory: Memory::default(),
+            cut: None,
+            raised: Nanos(0),
+            trimmed: Nanos(0),
+            changes: Rate::default(),
+            ordered: None,
+            held_back: None,
+            foreign: Foreign::default(),
+            answer: Answer::None,
+            ration: None,
+            fresh: false,
+            sent: None,
+            usual: None,
+        }
+    }
+
+    /// See `Envelope::base`.
+    pub(super) fn base(&self, floor: Amount) -> Amount {
+        self.grain.quantise(floor.max(self.adopted), Round::Up)
+    }
+
+    /// The limit that policies see: the advised one in mode `recommend`.
+    pub(super) fn limit(&self) -> Amount {
+        self.advised.unwrap_or(self.known)
+    }
+
+    /// The limit has changed by our hand; `rule` is `None` for a lift by the fast loop.
+    pub(super) fn changed(&mut self, now: Nanos, from: Amount, to: Amount, rule: Option<Rule>) {
+        if to > from {
+            self.raised = now;
+        } else {
+            self.trimmed = now;
+            // A recall is the pool's doing, not a misjudgement of the need.
+            let misjudged = !rule.is_some_and(Rule::is_recall);
+            self.cut = misjudged.then_some(Cut { at: now, from, to });
+        }
+        if rule.is_some() {
+            self.changes.count(now, self.bounds.changes_per_minute);
+        }
+        self.memory.limit_changed();
+    }
+
+    /// The limit has changed by somebody else's hand: theirs is the original now.
+    pub(super) fn follow(&mut self, held: Amount) {
+        self.adopted = held;
+        self.known = held;
+        self.doubt = None;
+        self.cut = None;
+        self.advised = None;
+        self.sent = None;
+        self.memory.limit_changed();
+    }
+
+    /// Takes the kernel's period as it is now.
+    pub(super) fn set_period(&mut self, period_us: u64) {
+        self.period_us = period_us;
+        self.grain = grain(self.resource, period_us);
+    }
+}
+
+fn grain(resource: Resource, period_us: u64) -> Grain {
+    match resource {
+        Resource::Cpu => Grain::cpu(period_us),
+        Resource::Memory => Grain::MEMORY,
+    }
+}

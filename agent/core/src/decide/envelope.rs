@@ -1,0 +1,183 @@
+//! Within which bounds the fast loop may lift one workload's limit without asking anybody.
+
+use super::grain::{Grain, Round};
+use super::pool::Pool;
+use super::rate::Rate;
+use crate::signal::{Amount, Nanos, Resource, Slot};
+use serde::{Deserialize, Serialize};
+
+/// Value of [`Envelope::written`] while a write is under way: everything seen meanwhile is stale.
+pub const PENDING: Nanos = Nanos(u64::MAX);
+
+/// One workload's bounds for one resource, and what the fast loop remembers about it.
+///
+/// The fields up to `grain` are the slow loop's and change only by [`refit`](super::refit); the
+/// rest belongs to the fast loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// What is limited.
+    pub resource: Resource,
+    /// Tells apart the workloads that use one slot after another.
+    pub epoch: u32,
+    /// Whether limits may be written: mode `enforce`, not pinned, not paused, no foreign writer.
+    pub armed: bool,
+    /// The nearest managed ancestor.
+    pub parent: Option<Slot>,
+    /// Whether a managed ancestor has a limit. That is the cap, so the pool is bypassed.
+    pub nested: bool,
+    /// The limit that its owner had set when the workload was adopted; unlimited when none was.
+    pub adopted: Amount,
+    /// The limit is never trimmed below this.
+    pub floor: Amount,
+    /// The limit is never lifted above this.
+    pub ceiling: Amount,
+    /// A first lift adds at least this much.
+    pub step: Amount,
+    /// How many lifts a minute are allowed in the long run; a quarter of them may come at once.
+    pub lifts_per_minute: u32,
+    /// Which amounts the kernel can hold.
+    pub grain: Grain,
+
+    /// What the kernel holds, as far as we know.
+    pub limit: Amount,
+    /// When our last write took effect; [`PENDING`] while one is under way.
+    pub written: Nanos,
+    /// What is lent to it from the pool; always 0 when nested.
+    pub lent: Amount,
+    /// What is used up of `lifts_per_minute`.
+    pub lifts: Rate,
+    /// When the present burst's first lift was made.
+    pub burst_started: Nanos,
+    /// Lifts in the present burst.
+    pub burst_lifts: u32,
+    /// A limit found in the kernel that is not ours; nothing is written until re-adoption.
+    pub foreign: Option<Amount>,
+    /// Sequence number of the last change of `limit`; 0 for none.
+    pub seq: u64,
+    /// The smallest limit among the managed ancestors (follow `parent`), put here before a lift or
+    /// settlement: more than that is in vain, and for CPU on v1 EINVAL. Unlimited when there is
+    /// none.
+    pub above: Amount,
+    /// The largest limit among the descendants (those without one do not count), put here before a
+    /// settlement where lowering below it is EINVAL: CPU on v1. 0 elsewhere.
+    pub below: Amount,
+}
+
+/// The slow loop's word on an envelope. Everything but `limit` replaces the envelope's field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvelopeUpdate {
+    /// Whose envelope.
+    pub slot: Slot,
+    /// What is limited.
+    pub resource: Resource,
+    /// A new epoch makes a new envelope.
+    pub epoch: u32,
+    /// See [`Envelope::armed`].
+    pub armed: bool,
+    /// See [`Envelope::parent`].
+    pub parent: Option<Slot>,
+    /// See [`Envelope::nested`].
+    pub nested: bool,
+    /// See [`Envelope::adopted`].
+    pub adopted: Amount,
+    /// See [`Envelope::floor`].
+    pub floor: Amount,
+    /// See [`Envelope::ceiling`].
+    pub ceiling: Amount,
+    /// See [`Envelope::step`].
+    pub step: Amount,
+    /// See [`Envelope::lifts_per_minute`].
+    pub lifts_per_minute: u32,
+    /// See [`Envelope::grain`].
+    pub grain: Grain,
+    /// The limit that the kernel holds, at (re-)adoption only: the fast loop takes it as it is and
+    /// forgets the foreign writer.
+    pub limit: Option<Amount>,
+}
+
+impl Envelope {
+    /// An envelope of which no pool knows yet: see [`adopt`](super::adopt). Without
+    /// `update.limit` the adopted limit is taken for the kernel's.
+    #[must_use]
+    pub const fn new(update: &EnvelopeUpdate) -> Self {
+        let limit = match update.limit {
+            Some(limit) => limit,
+            None => update.adopted,
+        };
+        Self {
+            resource: update.resource,
+            epoch: update.epoch,
+            armed: update.armed,
+            parent: update.parent,
+            nested: update.nested,
+            adopted: update.adopted,
+            floor: update.floor,
+            ceiling: update.ceiling,
+            step: update.step,
+            lifts_per_minute: update.lifts_per_minute,
+            grain: update.grain,
+            limit,
+            written: Nanos(0),
+            lent: Amount::ZERO,
+            lifts: Rate { due: Nanos(0) },
+            burst_started: Nanos(0),
+            burst_lifts: 0,
+            foreign: None,
+            seq: 0,
+            above: Amount::UNLIMITED,
+            below: Amount::ZERO,
+        }
+    }
+
+    /// Up to here a lift is free: what its owner gave it, or its floor. Only what goes beyond is
+    /// lent from the pool. Rounded up, so that nobody ends below what they had.
+    #[must_use]
+    pub fn base(&self) -> Amount {
+        self.grain.quantise(self.floor.max(self.adopted), Round::Up)
+    }
+
+    /// Whether a write is under way.
+    #[must_use]
+    pub fn pending(&self) -> bool {
+        self.written == PENDING
+    }
+
+    /// What a limit would owe to the pool. Having no limit at all is nothing that we ever lent.
+    fn owed(&self, limit: Amount) -> Amount {
+        if self.nested || limit.is_unlimited() {
+            return Amount::ZERO;
+        }
+        Amount(limit.0.saturating_sub(self.base().0))
+    }
+
+    /// Brings the loan in line with limit and bounds, here and in the pool.
+    pub(super) fn account(&mut self, pool: &mut Pool) {
+        let owed = self.owed(self.limit);
+        pool.relend(self.lent, owed);
+        self.lent = owed;
+    }
+
+    /// The highest limit that the pool allows at this moment; never below the present one.
+    pub(super) fn reach(&self, pool: &Pool) -> Amount {
+        if self.nested {
+            Amount::UNLIMITED
+        } else {
+            self.limit.max(self.base()).plus(pool.left())
+        }
+    }
+
+    /// Takes a new limit whose write begins now.
+    pub(super) fn begin(&mut self, seq: u64, limit: Amount, pool: &mut Pool) {
+        self.limit = limit;
+        self.seq = seq;
+        self.written = PENDING;
+        self.account(pool);
+    }
+
+    /// The highest limit that envelope and kernel allow.
+    pub(super) fn top(&self) -> Amount {
+        self.grain
+            .quantise(self.ceiling, Round::Down)
+            .min(self.ceiling)
+    }
+}

@@ -1,0 +1,187 @@
+//! What is lent beyond everybody's own, and how it comes back.
+
+use super::control::{Answer, Control};
+use super::decision::{Decision, Tick};
+use super::engine::Engine;
+use super::guard::{self, Passed};
+use super::policy::Basis;
+use super::reason::{Otherwise, Reason, Rule};
+use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
+use std::cmp::Reverse;
+
+/// How long a borrower that was cut to an even share may not go beyond it, after the last refusal:
+/// otherwise it would take back what was freed for others.
+const RATION: Nanos = Nanos(10 * Nanos::SECOND.0);
+
+impl Engine {
+    /// Adds up what is lent, as far as the slow loop knows.
+    pub(super) fn sum_loans(&mut self) {
+        self.lent = Resource::ALL.map(|resource| {
+            let loans = self.order.iter().map(|slot| self.loan(*slot, resource));
+            loans.fold(Amount::ZERO, Amount::plus)
+        });
+    }
+
+    /// Counts a raise that has just been decided, so that the pool is not promised twice.
+    pub(super) fn count_loan(&mut self, slot: Slot, resource: Resource, limit: Amount) {
+        let control = self
+            .workload(slot)
+            .and_then(|workload| workload.controls[resource.index()].as_ref());
+        let Some(control) = control else { return };
+        let more = self
+            .owed(slot, control, limit)
+            .minus(self.owed(slot, control, control.known));
+        let lent = &mut self.lent[resource.index()];
+        *lent = lent.plus(more);
+    }
+
+    /// Ends rations that nobody has asked for any more, and prolongs the others.
+    pub(super) fn ration(&mut self, now: Nanos) {
+        let resource = Resource::Cpu;
+        let wanted = self.order.iter().any(|slot| self.refused(*slot, resource));
+        for workload in self.workloads.iter_mut().flatten() {
+            let Some(control) = &mut workload.controls[resource.index()] else {
+                continue;
+            };
+            if let Some((until, _)) = &mut control.ration {
+                if wanted {
+                    *until = now.plus(RATION);
+                } else if now >= *until {
+                    control.ration = None;
+                }
+            }
+        }
+    }
+
+    /// Calls in loans of CPU, largest first. When the pool is overdrawn, what is in use stays
+    /// lent. When somebody was refused, nobody keeps more than an even share of the pool, in use
+    /// or not: who came first has gained nothing by it.
+    pub(super) fn recall(&mut self, now: Nanos, elapsed: Nanos, out: &mut Tick) {
+        let resource = Resource::Cpu;
+        let size = self.pools[resource.index()];
+        let overdrawn = self.lent[resource.index()].minus(size);
+        let refused = self.order.iter().any(|slot| self.refused(*slot, resource));
+        if overdrawn == Amount::ZERO && !refused {
+            return;
+        }
+        let loans = self
+            .order
+            .iter()
+            .map(|slot| (self.loan(*slot, resource), *slot));
+        let mut loans: Vec<_> = loans
+            .filter(|(loan, slot)| *loan > Amount::ZERO || self.refused(*slot, resource))
+            .collect();
+        let share = refused.then(|| Amount(size.0 / (loans.len() as u64).max(1)));
+        loans.sort_unstable_by_key(|(loan, slot)| (Reverse(*loan), *slot));
+        let mut wanted = if refused {
+            Amount::UNLIMITED
+        } else {
+            overdrawn
+        };
+        for (loan, slot) in loans {
+            if wanted == Amount::ZERO {
+                break;
+            }
+            if let Some(decision) = self.call_in(now, elapsed, slot, loan, share) {
+                wanted = wanted.minus(decision.from.minus(decision.to));
+                out.settles.push(decision.settle());
+                out.decisions.push(decision);
+            }
+        }
+    }
+
+    /// Whether the fast loop has refused a lift since the last tick because the pool was empty.
+    fn refused(&self, slot: Slot, resource: Resource) -> bool {
+        let control = self
+            .workload(slot)
+            .and_then(|workload| workload.controls[resource.index()].as_ref());
+        control.is_some_and(|control| control.answer == Answer::Refused)
+    }
+
+    /// What is lent to a workload, as far as the slow loop knows.
+    fn loan(&self, slot: Slot, resource: Resource) -> Amount {
+        let control = self
+            .workload(slot)
+            .and_then(|workload| workload.controls[resource.index()].as_ref());
+        control.map_or(Amount::ZERO, |control| {
+            self.owed(slot, control, control.known)
+        })
+    }
+
+    /// What a limit owes to the pool: the slow loop's view of `Envelope::lent`.
+    fn owed(&self, slot: Slot, control: &Control, limit: Amount) -> Amount {
+        let base = control.base(self.floors[slot.0 as usize][control.resource.index()]);
+        if limit <= base || limit.is_unlimited() || !self.cap(slot, control.resource).is_unlimited()
+        {
+            return Amount::ZERO;
+        }
+        limit.minus(base)
+    }
+
+    /// Lowers one loan to what is in use, or to an even share if that is less.
+    fn call_in(
+        &mut self,
+        now: Nanos,
+        elapsed: Nanos,
+        slot: Slot,
+        lent: Amount,
+        share: Option<Amount>,
+    ) -> Option<Decision> {
+        let resource = Resource::Cpu;
+        let workload = self.workload(slot)?;
+        let control = workload.controls[resource.index()].as_ref()?;
+        // Use is known only over whole ticks: a lift since the last one is not in it yet.
+        let measured = now.since(control.raised) > Nanos(elapsed.0.saturating_mul(2));
+        let free = control.fresh && control.ordered.is_none() && control.doubt.is_none();
+        if !measured || !free || !self.armed(workload, control) {
+            return None;
+        }
+        let scene = self.scene(now, slot, workload, control);
+        let idle = guard::pass(&scene, Rule::Recall, scene.base)
+            .ok()
+            .map(|passed| (Rule::Recall, passed));
+        let even = share.and_then(|share| {
+            let passed = guard::pass(&scene, Rule::Share, scene.base.plus(share)).ok()?;
+            Some((Rule::Share, passed)).filter(|_| lent > share)
+        });
+        let (rule, passed) = [idle, even]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(_, passed)| passed.to)?;
+        let Passed { to, clamps } = passed;
+        let from = control.known;
+        let inputs = Basis::Loan {
+            lent,
+            used: control.usage.recent(),
+        }
+        .inputs();
+        let otherwise = Otherwise::Withheld(from.minus(to));
+        let reason = Reason {
+            resource,
+            from,
+            to,
+            rule,
+            inputs,
+            clamps,
+            denial: None,
+            otherwise,
+        };
+        let (epoch, seen_seq) = (workload.epoch, control.seq);
+        let control = self.control(slot, resource)?;
+        control.ordered = Some(rule);
+        if rule == Rule::Share {
+            control.ration = Some((now.plus(RATION), to));
+        }
+        Some(Decision {
+            time: now,
+            slot,
+            epoch,
+            resource,
+            mode: Mode::Enforce,
+            from,
+            to,
+            seen_seq,
+            reason,
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! Policies, envelopes, the pool, guardrails and explanations.
+//!
+//! How the two loops of the agent use it:
+//! - slow, each second: [`Engine::record`] for every [`Record`] that has come, in order, then
+//!   [`Engine::tick`] on a fresh snapshot; the [`Tick`] goes to the fast loop, the journal and the
+//!   kernel.
+//! - fast, on an event: put the ancestors' smallest limit into [`Envelope::above`], parents first
+//!   when both are short, [`spend()`]; on a lift write, then [`written`] or [`refund`].
+//! - fast, on the slow loop's word: [`adopt`], [`refit`], [`release`]; [`settle()`] after an
+//!   [`audit`] of the limit just read, then [`written`] or [`unsettle`].
+//!
+//! Whatever the fast loop does it tells as a [`Record`].
+
+mod control;
+pub mod decision;
+pub mod engine;
+pub mod envelope;
+pub mod explain;
+mod foreign;
+pub mod grain;
+mod guard;
+mod loans;
+mod node;
+mod observe;
+mod policy;
+pub mod pool;
+pub mod rate;
+pub mod reason;
+pub mod record;
+mod scene;
+pub mod sentence;
+pub mod settings;
+pub mod settle;
+pub mod spend;
+mod tick;
+mod usual;
+pub mod view;
+
+pub use decision::{Decision, Notice, NoticeKind, Tick};
+pub use engine::Engine;
+pub use envelope::{Envelope, EnvelopeUpdate};
+pub use explain::explain;
+pub use grain::{Grain, Round, quantise};
+pub use pool::Pool;
+pub use reason::Reason;
+pub use record::{Record, Synced};
+pub use sentence::Quantity;
+pub use settings::{Bounds, Headroom, Policy, Settings, Threshold, WorkloadSpec};
+pub use settle::{
+    Audit, Refusal, Settle, Settled, adopt, audit, refit, release, settle, stand_back, unsettle,
+};
+pub use spend::{deny, refund, spend, written};
+pub use view::View;

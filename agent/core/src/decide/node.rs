@@ -1,0 +1,67 @@
+//! The node's invariant: floors, loans, unmanaged use and the reserve fit into what there is.
+
+use super::engine::{Engine, Workload};
+use crate::signal::{Amount, Resource, Slot};
+
+impl Engine {
+    /// Computes the effective floors: a parent's is at least the sum of its children's, and none
+    /// exceeds its ceiling.
+    pub(super) fn sum_floors(&mut self) {
+        let mut floors = std::mem::take(&mut self.floors);
+        floors.clear();
+        floors.resize(self.workloads.len(), [Amount::ZERO; 2]);
+        // Children first: what is in a parent's cell by then is the sum of theirs.
+        for slot in self.order.iter().rev() {
+            let Some(workload) = self.workload(*slot) else {
+                continue;
+            };
+            for (index, control) in workload.controls.iter().enumerate() {
+                let sum = floors[slot.0 as usize][index];
+                let own = control
+                    .as_ref()
+                    .map_or(Amount::ZERO, |control| control.bounds.floor);
+                let top = control
+                    .as_ref()
+                    .map_or(Amount::UNLIMITED, |control| self.ceiling(control));
+                let floor = own.max(sum).min(top);
+                floors[slot.0 as usize][index] = floor;
+                if let Some(parent) = self.parent(workload) {
+                    let cell = &mut floors[parent.0 as usize][index];
+                    *cell = cell.plus(floor);
+                }
+            }
+        }
+        self.floors = floors;
+    }
+
+    /// The parent, if it is still there.
+    fn parent(&self, workload: &Workload) -> Option<Slot> {
+        workload
+            .parent
+            .filter(|parent| self.workload(*parent).is_some())
+    }
+
+    /// What each pool may lend.
+    pub(super) fn pool_sizes(&self) -> [Amount; 2] {
+        let node = &self.node;
+        let sources = [
+            (node.capacity, node.unmanaged_cpu),
+            (node.memory_total, node.unmanaged_memory),
+        ];
+        Resource::ALL.map(|resource| {
+            let index = resource.index();
+            let (capacity, unmanaged) = sources[index];
+            let top_level = self.order.iter().filter(|slot| {
+                self.workload(**slot)
+                    .is_some_and(|workload| self.parent(workload).is_none())
+            });
+            let floors = top_level.fold(Amount::ZERO, |sum, slot| {
+                sum.plus(self.floors[slot.0 as usize][index])
+            });
+            capacity
+                .minus(self.settings.reserve[index])
+                .minus(floors)
+                .minus(unmanaged)
+        })
+    }
+}

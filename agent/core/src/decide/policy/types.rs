@@ -1,0 +1,186 @@
+//! What a policy is given, what it remembers, and what it proposes.
+
+use super::{headroom, threshold};
+use crate::decide::reason::{Input, Rule};
+use crate::decide::settings::Policy;
+use crate::model::Usage;
+use crate::signal::{Amount, Nanos};
+
+/// A trim is to blame for shortage that follows within this time.
+const BLAME: Nanos = Nanos(10 * Nanos::SECOND.0);
+
+/// Without a trim that hurt for this long, all is forgiven.
+const FORGIVE: Nanos = Nanos(10 * Nanos::MINUTE.0);
+
+/// A trim that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::decide) struct Cut {
+    /// When.
+    pub(in crate::decide) at: Nanos,
+    /// The limit before.
+    pub(in crate::decide) from: Amount,
+    /// The limit after.
+    pub(in crate::decide) to: Amount,
+}
+
+impl Cut {
+    /// Whether shortage now may be this trim's fault.
+    pub(in crate::decide) fn to_blame(self, now: Nanos) -> bool {
+        now.since(self.at) <= BLAME
+    }
+}
+
+/// What a policy knows about one workload and resource.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::decide) struct Need<'a> {
+    /// The present time.
+    pub(in crate::decide) now: Nanos,
+    /// The limit in force; the ceiling where there is none.
+    pub(in crate::decide) limit: Amount,
+    /// Use and demand.
+    pub(in crate::decide) usage: &'a Usage,
+    /// The last trim, while it is young enough to blame.
+    pub(in crate::decide) cut: Option<Cut>,
+}
+
+/// What a policy remembers between ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::decide) struct Memory {
+    /// Threshold: since when utilisation is high.
+    pub(super) high_since: Option<Nanos>,
+    /// Threshold: since when utilisation is low.
+    pub(super) low_since: Option<Nanos>,
+    /// Headroom: points of margin added since trims hurt.
+    pub(super) wider: u32,
+    /// Trims that hurt in a row.
+    pub(super) hurts: u32,
+    /// The last time that a trim hurt.
+    pub(super) hurt_at: Nanos,
+}
+
+impl Memory {
+    /// A trim turned out to be wrong.
+    pub(in crate::decide) fn hurt(&mut self, now: Nanos) {
+        self.hurts = self.hurts.saturating_add(1);
+        self.hurt_at = now;
+    }
+
+    /// How long to wait before the next trim: doubled with every one that hurt.
+    pub(in crate::decide) fn patience(&self, cooldown: Nanos) -> Nanos {
+        Nanos(cooldown.0.saturating_mul(1 << self.hurts.min(5)))
+    }
+
+    /// The limit has changed: utilisation is measured anew.
+    pub(in crate::decide) fn limit_changed(&mut self) {
+        self.high_since = None;
+        self.low_since = None;
+    }
+
+    fn forgive(&mut self, now: Nanos) {
+        if self.hurts > 0 && now.since(self.hurt_at) >= FORGIVE {
+            self.hurts = 0;
+            self.wider = 0;
+        }
+    }
+}
+
+/// What led to a proposal; turned into [`Input`]s only if it becomes a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::decide) enum Basis {
+    /// A percentile of demand, and the margin on top in percent.
+    Percentile {
+        percent: u32,
+        window: Nanos,
+        amount: Amount,
+        margin: u32,
+    },
+    /// Utilisation beyond a threshold.
+    Utilisation {
+        percent: u32,
+        threshold: u32,
+        lasted: Nanos,
+    },
+    /// A trim that hurt.
+    Hurt {
+        cut: Cut,
+        ago: Nanos,
+        periods: u64,
+        of: u64,
+    },
+    /// A loan.
+    Loan { lent: Amount, used: Amount },
+}
+
+impl Basis {
+    /// The same for people.
+    pub(in crate::decide) fn inputs(&self) -> Vec<Input> {
+        match *self {
+            Self::Percentile {
+                percent,
+                window,
+                amount,
+                margin,
+            } => {
+                vec![
+                    Input::Percentile {
+                        percent,
+                        window,
+                        amount,
+                    },
+                    Input::Margin(margin),
+                ]
+            }
+            Self::Utilisation {
+                percent,
+                threshold,
+                lasted,
+            } => {
+                vec![Input::Utilisation {
+                    percent,
+                    threshold,
+                    lasted,
+                }]
+            }
+            Self::Hurt {
+                cut,
+                ago,
+                periods,
+                of,
+            } => {
+                vec![
+                    Input::Cut {
+                        from: cut.from,
+                        to: cut.to,
+                        ago,
+                    },
+                    Input::Throttled { periods, of },
+                ]
+            }
+            Self::Loan { lent, used } => vec![Input::Lent(lent), Input::Use(used)],
+        }
+    }
+}
+
+/// Where a policy would like the limit to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::decide) struct Proposal {
+    /// The limit.
+    pub(in crate::decide) to: Amount,
+    /// By which rule.
+    pub(in crate::decide) rule: Rule,
+    /// On what grounds.
+    pub(in crate::decide) basis: Basis,
+}
+
+/// Asks the workload's policy.
+pub(in crate::decide) fn propose(
+    policy: &Policy,
+    memory: &mut Memory,
+    need: &Need<'_>,
+) -> Option<Proposal> {
+    memory.forgive(need.now);
+    match policy {
+        Policy::Threshold(threshold) => threshold::propose(threshold, memory, need),
+        Policy::Headroom(headroom) => headroom::propose(headroom, memory, need),
+    }
+}

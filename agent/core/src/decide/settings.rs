@@ -1,0 +1,179 @@
+//! What the shell tells the engine: settings, workloads, policies, bounds.
+
+use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
+use serde::{Deserialize, Serialize};
+
+/// Settings of the whole engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Kept free of loans on the node, per resource: micro-CPUs and bytes.
+    pub reserve: [Amount; 2],
+    /// Owners set limits right after they have made a group: within this time from adoption, a
+    /// limit that we have not touched yet is followed without stepping back.
+    pub newborn: Nanos,
+    /// How long a workload's limit is left alone after somebody else has written it.
+    pub foreign_backoff: Nanos,
+    /// This many foreign writes ...
+    pub foreign_writes: u32,
+    /// ... within this time are a write war, and the limit is not managed any more.
+    pub foreign_window: Nanos,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            reserve: [Amount::ZERO; 2],
+            newborn: Nanos(5 * Nanos::SECOND.0),
+            foreign_backoff: Nanos::MINUTE,
+            foreign_writes: 3,
+            foreign_window: Nanos(10 * Nanos::MINUTE.0),
+        }
+    }
+}
+
+/// A workload as it is adopted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadSpec {
+    /// Name for people.
+    pub name: String,
+    /// The nearest managed ancestor.
+    pub parent: Option<Slot>,
+    /// What may be done with decisions about it.
+    pub mode: Mode,
+    /// How its limits follow its need.
+    pub policy: Policy,
+    /// When it came to be, as far as is known: [`Bounds::warm_up`] counts from here.
+    pub born: Nanos,
+    /// The limits that its owner had set (from the ledger, if it was adopted before).
+    pub adopted: [Amount; 2],
+    /// The limits that the kernel holds now.
+    pub held: [Amount; 2],
+    /// The kernel's CPU period in us.
+    pub period_us: u64,
+    /// The bounds per resource; `None` for one that is not managed.
+    pub bounds: [Option<Bounds>; 2],
+}
+
+/// Between which values a limit may move, and how fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Never trimmed below this; also what is reserved on the node. Under one bandwidth slice
+    /// (5 ms a period) per CPU used, a burst can be throttled before any warning is possible.
+    pub floor: Amount,
+    /// Never lifted above this; the node's capacity caps it as well.
+    pub ceiling: Amount,
+    /// The least that a first lift adds.
+    pub step: Amount,
+    /// Lifts per minute in the long run.
+    pub lifts_per_minute: u32,
+    /// Changes per minute by the slow loop.
+    pub changes_per_minute: u32,
+    /// Whether the limit may be trimmed below what its owner had set (never below the floor).
+    /// Lifting it back there is always free. Without, only what was lent is taken back.
+    pub trim: bool,
+    /// No trimming in a workload's first minutes: runtimes size themselves from the limits that
+    /// they see at start.
+    pub warm_up: Nanos,
+    /// The most that one trim takes, in percent of the limit.
+    pub largest_cut: u32,
+    /// Time from a raise to the next trim: a trim after each burst would only cost writes.
+    pub cooldown: Nanos,
+    /// Time from a trim to the next one.
+    pub cut_interval: Nanos,
+    /// A trim leaves at least this much above the present use, in percent of it.
+    pub use_headroom: u32,
+}
+
+impl Bounds {
+    /// The defaults for a resource.
+    #[must_use]
+    pub const fn of(resource: Resource) -> Self {
+        let (floor, step) = match resource {
+            Resource::Cpu => (Amount(100_000), Amount(250_000)),
+            Resource::Memory => (Amount(16 << 20), Amount(32 << 20)),
+        };
+        Self {
+            floor,
+            ceiling: Amount::UNLIMITED,
+            step,
+            lifts_per_minute: 60,
+            changes_per_minute: 6,
+            trim: true,
+            warm_up: Nanos(3 * Nanos::MINUTE.0),
+            largest_cut: 50,
+            cooldown: Nanos::MINUTE,
+            cut_interval: Nanos(10 * Nanos::SECOND.0),
+            use_headroom: 10,
+        }
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self::of(Resource::Cpu)
+    }
+}
+
+/// How a workload's limits follow its need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Grow by a factor when busy for a while, shrink by it when idle for a while.
+    Threshold(Threshold),
+    /// A high percentile of use and a margin on top.
+    Headroom(Headroom),
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::Headroom(Headroom::default())
+    }
+}
+
+/// Parameters of [`Policy::Threshold`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Threshold {
+    /// Grow when utilisation (use / limit) stays above this percentage. `T_high`.
+    pub high: u32,
+    /// Shrink when it stays below this percentage. `T_low`.
+    pub low: u32,
+    /// For how long. dt.
+    pub duration: Nanos,
+    /// By which factor, in percent: 150 grows by half. S.
+    pub factor: u32,
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Self {
+            high: 90,
+            low: 50,
+            duration: Nanos(3 * Nanos::SECOND.0),
+            factor: 150,
+        }
+    }
+}
+
+/// Parameters of [`Policy::Headroom`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Headroom {
+    /// Which percentile of use.
+    pub percentile: u32,
+    /// Over how long.
+    pub window: Nanos,
+    /// How much on top, in percent of the percentile.
+    pub margin: u32,
+}
+
+impl Default for Headroom {
+    fn default() -> Self {
+        Self {
+            percentile: 95,
+            window: Nanos::MINUTE,
+            margin: 20,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One tick: from a snapshot to decisions, bounds, pools and thresholds.
+
+use super::control::{Answer, Control};
+use super::decision::{Decision, Tick};
+use super::engine::{Engine, Workload};
+use super::guard::{self, Passed};
+use super::policy::{Memory, Proposal, propose};
+use super::reason::{Guard, Input, Otherwise, Reason, Rule};
+use super::settle::Settle;
+use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
+use crate::snapshot::Snapshot;
+use std::cmp::Reverse;
+
+/// What became of a proposal: by which rule, and the decision or the guardrail that stopped it.
+type Outcome = (Rule, Result<Decision, Guard>);
+
+impl Engine {
+    /// Decides. `now` is the present time, not earlier than the snapshot's.
+    #[must_use]
+    pub fn tick(&mut self, now: Nanos, snapshot: &Snapshot) -> Tick {
+        let mut out = Tick {
+            notices: std::mem::take(&mut self.notices),
+            ..Tick::default()
+        };
+        self.observe(now, snapshot, &mut out);
+        self.ration(now);
+        self.sum_floors();
+        self.pools = self.pool_sizes();
+        out.pools = self.pools;
+        self.sum_loans();
+        self.plan();
+        let raises = self.decide(now, &mut out);
+        self.recall(now, snapshot.elapsed, &mut out);
+        // Children before parents.
+        let rank = |settle: &Settle| self.workload(settle.slot).map(|workload| workload.rank);
+        out.settles.sort_by_key(|settle| Reverse(rank(settle)));
+        out.settles.extend(raises);
+        out.decisions
+            .sort_by_key(|decision| (decision.slot, decision.resource));
+        self.tell(&mut out);
+        out
+    }
+
+    /// Notes where every limit stands before anything is decided.
+    fn plan(&mut self) {
+        self.plans.clear();
+        self.plans.extend(self.workloads.iter().map(|workload| {
+            Resource::ALL.map(|resource| {
+                let control = workload
+                    .as_ref()
+                    .and_then(|workload| workload.controls[resource.index()].as_ref());
+                control.map_or(Amount::UNLIMITED, |control| control.known)
+            })
+        }));
+    }
+
+    /// Asks the policies, parents before children. Trims go into `out.settles`, and first, so
+    /// that there is room; the raises are returned.
+    fn decide(&mut self, now: Nanos, out: &mut Tick) -> Vec<Settle> {
+        let mut raises = Vec::new();
+        for position in 0..self.order.len() {
+            let slot = self.order[position];
+            for resource in Resource::ALL {
+                let Some(decision) = self.decide_one(now, slot, resource) else {
+                    continue;
+                };
+                if decision.mode == Mode::Enforce {
+                    self.plans[slot.0 as usize][resource.index()] = decision.to;
+                    self.count_loan(slot, resource, decision.to);
+                    let settles = if decision.to > decision.from {
+                        &mut raises
+                    } else {
+                        &mut out.settles
+                    };
+                    settles.push(decision.settle());
+                }
+                out.decisions.push(decision);
+            }
+        }
+        raises
+    }
+
+    /// Asks one workload's policy and the guardrails, and remembers what came of it.
+    fn decide_one(&mut self, now: Nanos, slot: Slot, resource: Resource) -> Option<Decision> {
+        // News of the last settlement is late: decide when it must have come.
+        let late = self.control(slot, resource)?.ordered.take().is_some();
+        if late {
+            return None;
+        }
+        let (memory, outcome) = self.consider(now, slot, resource)?;
+        let enforced = self.workload(slot)?.mode == Mode::Enforce;
+        let control = self.control(slot, resource)?;
+        control.memory = memory;
+        control.held_back = outcome
+            .as_ref()
+            .and_then(|(_, decision)| decision.as_ref().err().copied());
+        let (rule, decision) = outcome?;
+        if rule == Rule::Undo {
+            control.cut = None;
+        }
+        let decision = decision.ok()?;
+        if enforced {
+            control.ordered = Some(rule);
+        } else {
+            control.changed(now, decision.from, decision.to, Some(rule));
+            control.advised = Some(decision.to);
+        }
+        Some(decision)
+    }
+
+    /// What policy and guardrails say: `None` when this is no time to ask them.
+    fn consider(
+        &self,
+        now: Nanos,
+        slot: Slot,
+        resource: Resource,
+    ) -> Option<(Memory, Option<Outcome>)> {
+        let workload = self.workload(slot)?;
+        let control = workload.controls[resource.index()].as_ref()?;
+        let idle = workload.mode == Mode::Observe || workload.pinned || self.paused;
+        if idle || !control.fresh || control.doubt.is_some() || control.foreign.stands_back() {
+            return None;
+        }
+        let scene = self.scene(now, slot, workload, control);
+        if scene.need.limit.is_unlimited() {
+            return None;
+        }
+        let mut memory = control.memory;
+        let outcome = propose(&workload.policy, &mut memory, &scene.need).map(|proposal| {
+            let passed = guard::pass(&scene, proposal.rule, proposal.to);
+            let decide = |passed| decision(now, slot, workload, control, &proposal, passed);
+            (proposal.rule, passed.map(decide))
+        });
+        Some((memory, outcome))
+    }
+
+    /// Collects what the fast loop and the kernel should know from now on.
+    fn tell(&mut self, out: &mut Tick) {
+        for index in 0..self.workloads.len() {
+            let Ok(slot) = u32::try_from(index).map(Slot) else {
+                break;
+            };
+            for resource in Resource::ALL {
+                out.updates.extend(self.update_for(slot, resource));
+                let Some(control) = self.control(slot, resource) else {
+                    continue;
+                };
+                control.answer = Answer::None;
+                if let Some(usual) = super::usual::news(control) {
+                    out.usual.push((slot, resource, usual));
+                }
+            }
+        }
+    }
+}
+
+/// A proposal that has passed, with its reason.
+fn decision(
+    now: Nanos,
+    slot: Slot,
+    workload: &Workload,
+    control: &Control,
+    proposal: &Proposal,
+    passed: Passed,
+) -> Decision {
+    let (resource, from, to) = (control.resource, control.limit(), passed.to);
+    let mut inputs = proposal.basis.inputs();
+    inputs.push(Input::Use(control.usage.last()));
+    let reason = Reason {
+        resource,
+        from,
+        to,
+        rule: proposal.rule,
+        inputs,
+        clamps: passed.clamps,
+        denial: None,
+        otherwise: otherwise(resource, from, to),
+    };
+    Decision {
+        time: now,
+        slot,
+        epoch: workload.epoch,
+        resource,
+        mode: workload.mode,
+        from,
+        to,
+        seen_seq: control.seq,
+        reason,
+    }
+}
+
+/// What would happen if the limit stayed.
+pub(super) fn otherwise(resource: Resource, from: Amount, to: Amount) -> Otherwise {
+    match resource {
+        _ if to < from => Otherwise::Idle(from.minus(to)),
+        Resource::Cpu => Otherwise::Throttled(from),
+        Resource::Memory => Otherwise::Killed(from),
+    }
+}

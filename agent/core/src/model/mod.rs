@@ -1,0 +1,9 @@
+//! What is known of each workload over time.
+
+pub mod throttling;
+pub mod usage;
+pub mod window;
+
+pub use throttling::Throttling;
+pub use usage::Usage;
+pub use window::Window;

@@ -1,0 +1,208 @@
+//! Every kind of reason as a sentence, and one as data.
+
+use insta::assert_snapshot;
+use trimtab_core::decide::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
+use trimtab_core::decide::{Quantity, explain};
+use trimtab_core::signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend};
+
+fn spend(resource: Resource, cause: Cause, from: u64, to: u64) -> Spend {
+    let event = Event {
+        time: Nanos(1),
+        slot: Slot(1),
+        resource,
+        cause,
+        held: Amount(from),
+        used: Amount::ZERO,
+        headroom: Amount::UNLIMITED,
+    };
+    Spend {
+        seq: 1,
+        epoch: 1,
+        event,
+        from: Amount(from),
+        to: Amount(to),
+        granted: Amount::ZERO,
+        pool_left: Amount(1_250_000),
+        burst: 1,
+        denial: None,
+    }
+}
+
+fn denied(resource: Resource, cause: Cause, limit: u64, denial: Denial) -> String {
+    let spend = Spend {
+        denial: Some(denial),
+        burst: 0,
+        ..spend(resource, cause, limit, limit)
+    };
+    explain(&spend).to_string()
+}
+
+#[test]
+fn lifts() {
+    let first = Spend {
+        granted: Amount(100_000),
+        ..spend(Resource::Cpu, Cause::QuotaNear, 100_000, 200_000)
+    };
+    assert_snapshot!(explain(&first), @"cpu 0.10 CPU -> 0.20 CPU: first lift of a burst: the period's quota was nearly spent, granted 0.10 CPU, pool left 1.25 CPU; without this it would be throttled at 0.10 CPU until the period ends");
+    let free = Spend {
+        burst: 2,
+        ..spend(Resource::Cpu, Cause::ThrottledWaking, 200_000, 1_500_000)
+    };
+    assert_snapshot!(explain(&free), @"cpu 0.20 CPU -> 1.50 CPU: further lift of a burst: throttled while waking; without this it would be throttled at 0.20 CPU until the period ends");
+    let mut memory = spend(Resource::Memory, Cause::MemoryNear, 64 << 20, 128 << 20);
+    memory.event.used = Amount(49 << 20);
+    memory.event.headroom = Amount(3 << 30);
+    memory.granted = Amount(64 << 20);
+    memory.pool_left = Amount(5 << 30);
+    assert_snapshot!(explain(&memory), @"memory 64 MiB -> 128 MiB: first lift of a burst: memory was nearly full, use 49 MiB, node left 3 GiB, granted 64 MiB, pool left 5 GiB; without this it would be reclaimed from or killed at 64 MiB");
+}
+
+#[test]
+fn refusals() {
+    assert_snapshot!(denied(Resource::Cpu, Cause::ThrottledRunning, 100_000, Denial::PoolEmpty), @"cpu stays at 0.10 CPU: throttled while running, pool left 1.25 CPU; refused: the pool has nothing left that is worth a write; so it may be throttled at 0.10 CPU until the period ends");
+    assert_snapshot!(denied(Resource::Memory, Cause::MemoryNear, 128 << 20, Denial::Ceiling), @"memory stays at 128 MiB: memory was nearly full, use 0 B; refused: the ceiling is reached; so it may be reclaimed from or killed at 128 MiB");
+    assert_snapshot!(denied(Resource::Memory, Cause::MemoryNear, 64 << 20, Denial::Reclaimable), @"memory stays at 64 MiB: memory was nearly full, use 0 B; refused: what fills it is page cache, which can be dropped");
+    assert_snapshot!(denied(Resource::Cpu, Cause::QuotaNear, 77_000, Denial::Foreign), @"cpu stays at 0.077 CPU: the period's quota was nearly spent, the kernel holds 0.077 CPU; refused: somebody else has written the limit; with a write 0.077 CPU would be overwritten");
+    assert_snapshot!(denied(Resource::Cpu, Cause::Twin, 50_000, Denial::LimitedAbove), @"cpu stays at 0.05 CPU: counters moved during the last tick; refused: a level above is the one that limits");
+    assert_snapshot!(denied(Resource::Cpu, Cause::Twin, 50_000, Denial::NotEnforced), @"cpu stays at 0.05 CPU: counters moved during the last tick; refused: limits are not enforced here; so it may be throttled at 0.05 CPU until the period ends");
+}
+
+fn trim() -> Reason {
+    Reason {
+        resource: Resource::Cpu,
+        from: Amount(1_000_000),
+        to: Amount(500_000),
+        rule: Rule::Trim,
+        inputs: vec![
+            Input::Percentile {
+                percent: 95,
+                window: Nanos::MINUTE,
+                amount: Amount(190_000),
+            },
+            Input::Margin(20),
+            Input::Use(Amount(170_500)),
+        ],
+        clamps: vec![Clamp {
+            guard: Guard::LargestCut,
+            from: Amount(228_000),
+            to: Amount(500_000),
+        }],
+        denial: None,
+        otherwise: Otherwise::Idle(Amount(500_000)),
+    }
+}
+
+#[test]
+fn decisions() {
+    assert_snapshot!(trim(), @"cpu 1.00 CPU -> 0.50 CPU: need and margin are below the limit: p95 of 60 s is 0.19 CPU, margin 20 %, use 0.17 CPU; bounded from 0.228 CPU to 0.50 CPU by the largest cut; without this 0.50 CPU would stay held and unused");
+    let undo = Reason {
+        from: Amount(360_000),
+        to: Amount(640_000),
+        rule: Rule::Undo,
+        inputs: vec![
+            Input::Cut {
+                from: Amount(500_000),
+                to: Amount(360_000),
+                ago: Nanos(1_500_000_000),
+            },
+            Input::Throttled {
+                periods: 4,
+                of: 100,
+            },
+            Input::Use(Amount(360_000)),
+        ],
+        clamps: Vec::new(),
+        otherwise: Otherwise::Throttled(Amount(360_000)),
+        ..trim()
+    };
+    assert_snapshot!(undo, @"cpu 0.36 CPU -> 0.64 CPU: the last trim hurt and is given back twice: trimmed from 0.50 CPU to 0.36 CPU 1.5 s ago, 4 of 100 periods throttled, use 0.36 CPU; without this it would be throttled at 0.36 CPU until the period ends");
+    let grow = Reason {
+        from: Amount(1_000_000),
+        to: Amount(1_500_000),
+        rule: Rule::Grow,
+        inputs: vec![Input::Utilisation {
+            percent: 97,
+            threshold: 90,
+            lasted: Nanos(3 * Nanos::SECOND.0),
+        }],
+        clamps: Vec::new(),
+        otherwise: Otherwise::Throttled(Amount(1_000_000)),
+        ..trim()
+    };
+    assert_snapshot!(grow, @"cpu 1.00 CPU -> 1.50 CPU: utilisation stayed high: utilisation 97 % against 90 % for 3 s; without this it would be throttled at 1.00 CPU until the period ends");
+    let recall = Reason {
+        from: Amount(2_000_000),
+        to: Amount(1_100_000),
+        rule: Rule::Recall,
+        inputs: vec![
+            Input::Lent(Amount(1_900_000)),
+            Input::Use(Amount(1_000_000)),
+        ],
+        clamps: vec![Clamp {
+            guard: Guard::Use,
+            from: Amount(100_000),
+            to: Amount(1_100_000),
+        }],
+        otherwise: Otherwise::Withheld(Amount(900_000)),
+        ..trim()
+    };
+    assert_snapshot!(recall, @"cpu 2.00 CPU -> 1.10 CPU: the pool is short and this loan is idle: lent 1.90 CPU, use 1.00 CPU; bounded from 0.10 CPU to 1.10 CPU by present use; without this nobody else could have 0.90 CPU");
+}
+
+#[test]
+fn quantities() {
+    let show = |resource, amount| Quantity(resource, Amount(amount)).to_string();
+    let shown = [
+        show(Resource::Cpu, 0),
+        show(Resource::Cpu, 55_000),
+        show(Resource::Cpu, 12_500_000),
+        show(Resource::Cpu, u64::MAX),
+        show(Resource::Memory, 512),
+        show(Resource::Memory, 4096),
+        show(Resource::Memory, 1_610_612_736),
+    ];
+    assert_snapshot!(shown.join(", "), @"0.00 CPU, 0.055 CPU, 12.50 CPU, unlimited, 512 B, 4 KiB, 1.5 GiB");
+}
+
+#[test]
+fn reasons_are_data() {
+    assert_snapshot!(serde_json::to_string_pretty(&trim()).unwrap(), @r#"
+    {
+      "resource": "cpu",
+      "from": 1000000,
+      "to": 500000,
+      "rule": "trim",
+      "inputs": [
+        {
+          "name": "percentile",
+          "value": {
+            "percent": 95,
+            "window": 60000000000,
+            "amount": 190000
+          }
+        },
+        {
+          "name": "margin",
+          "value": 20
+        },
+        {
+          "name": "use",
+          "value": 170500
+        }
+      ],
+      "clamps": [
+        {
+          "guard": "largest-cut",
+          "from": 228000,
+          "to": 500000
+        }
+      ],
+      "denial": null,
+      "otherwise": {
+        "idle": 500000
+      }
+    }
+    "#);
+    let back: Reason = serde_json::from_str(&serde_json::to_string(&trim()).unwrap()).unwrap();
+    assert_eq!(back, trim());
+}

@@ -1,0 +1,12 @@
+//! Both loops together, in a small world with the kernel's rules.
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod foreign;
+mod invariants;
+mod life;
+mod policies;
+mod sharing;
+mod world;

@@ -1,0 +1,215 @@
+//! The pool, loans, and the tree.
+
+use crate::life::{CPU, bounds, burst, group, limit, live, one, rules, settings};
+use crate::world::kernel::{Group, Version};
+use crate::world::{self, World};
+use trimtab_core::decide::reason::Rule;
+use trimtab_core::decide::{Bounds, Policy};
+use trimtab_core::signal::{Amount, Cause, Denial, Mode, Resource};
+
+#[test]
+fn only_loans_are_taken_back_when_trimming_is_off() {
+    let mut world = World::new(Version::V2, 2, settings());
+    let mut bounds = bounds(10_000);
+    bounds[CPU] = bounds[CPU].map(|cpu| Bounds { trim: false, ..cpu });
+    world.adopt(
+        0,
+        group(100_000, 1_000_000),
+        Mode::Enforce,
+        Policy::default(),
+        bounds,
+    );
+    live(&mut world, 1);
+    world.kernel.group_mut(0).needs[CPU] = Amount(5_000);
+    live(&mut world, 200);
+    assert_eq!(limit(&world, 0, CPU), 100_000);
+}
+
+#[test]
+fn one_burst_gets_the_whole_pool_and_the_next_one_gets_what_lies_idle() {
+    let mut world = World::new(Version::V2, 4, settings());
+    for slot in 0..21 {
+        world.adopt(
+            slot,
+            group(100_000, 5_000),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(50_000),
+        );
+    }
+    live(&mut world, 3);
+    let size = world.pools[CPU].size.0;
+    assert_eq!(size, 4_000_000 - 21 * 50_000);
+    world.kernel.group_mut(7).needs[CPU] = Amount(4_000_000);
+    burst(&mut world);
+    assert!(
+        world.pools[CPU].lent.0 * 100 >= size * 95,
+        "{:?}",
+        world.pools[CPU]
+    );
+    live(&mut world, 3);
+    // It is over; another one bursts while the loan is still out.
+    world.kernel.group_mut(7).needs[CPU] = Amount(5_000);
+    live(&mut world, 3);
+    world.kernel.group_mut(9).needs[CPU] = Amount(3_000_000);
+    let ticks = live(&mut world, 2);
+    assert_eq!(rules(&ticks), [Rule::Recall]);
+    assert!(
+        limit(&world, 9, CPU) >= 2_900_000,
+        "{}",
+        limit(&world, 9, CPU)
+    );
+}
+
+#[test]
+fn who_spins_first_gains_nothing() {
+    let mut world = World::new(Version::V2, 4, settings());
+    for slot in 0..2 {
+        world.adopt(
+            slot,
+            group(500_000, 100_000),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(500_000),
+        );
+    }
+    world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
+    live(&mut world, 30);
+    assert_eq!(
+        limit(&world, 0, CPU),
+        3_500_000,
+        "while nobody else wants it"
+    );
+    world.kernel.group_mut(1).needs[CPU] = Amount(4_000_000);
+    let ticks = live(&mut world, 3);
+    assert_eq!(rules(&ticks), [Rule::Share]);
+    let writes = world.writes;
+    assert!(rules(&live(&mut world, 300)).is_empty());
+    assert_eq!(
+        [limit(&world, 0, CPU), limit(&world, 1, CPU)],
+        [2_000_000; 2]
+    );
+    assert_eq!(
+        world.writes, writes,
+        "both want more for five minutes, and nothing is written"
+    );
+}
+
+#[test]
+fn loans_in_use_stay_when_unmanaged_use_grows() {
+    let mut world = one(100_000, 1_000_000);
+    live(&mut world, 3);
+    assert_eq!(limit(&world, 0, CPU), 2_000_000);
+    world.node.unmanaged_cpu = Amount(1_500_000);
+    assert_eq!(rules(&live(&mut world, 3)), [Rule::Recall]);
+    assert_eq!(limit(&world, 0, CPU), 1_100_000, "use and a tenth");
+}
+
+#[test]
+fn limits_that_sum_to_five_nodes_are_adopted_as_they_are() {
+    let mut world = World::new(Version::V2, 4, settings());
+    for slot in 0..20 {
+        world.adopt(
+            slot,
+            group(1_000_000, 830_000),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(500_000),
+        );
+    }
+    assert!(rules(&live(&mut world, 120)).is_empty());
+    assert_eq!((world.writes, world.pools[CPU].size), (0, Amount::ZERO));
+}
+
+#[test]
+fn a_pod_is_lifted_from_the_top() {
+    for version in [Version::V1, Version::V2] {
+        let mut world = World::new(version, 4, settings());
+        world.adopt(
+            0,
+            group(500_000, 0),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(100_000),
+        );
+        for slot in [1, 2] {
+            let child = Group {
+                parent: Some(0),
+                ..group(500_000, 100_000)
+            };
+            world.adopt(
+                slot,
+                child,
+                Mode::Enforce,
+                Policy::default(),
+                bounds(100_000),
+            );
+        }
+        live(&mut world, 2);
+        assert_eq!(
+            world.pools[CPU].size,
+            Amount(3_800_000),
+            "the pod's floor is the sum of its children's"
+        );
+        world.kernel.group_mut(1).needs[CPU] = Amount(1_200_000);
+        let child = world
+            .event(1, Resource::Cpu, Cause::ThrottledRunning)
+            .unwrap();
+        assert_eq!(
+            child.denial,
+            Some(Denial::LimitedAbove),
+            "not written in vain"
+        );
+        let pod = world
+            .event(0, Resource::Cpu, Cause::ThrottledRunning)
+            .unwrap();
+        let child = world
+            .event(1, Resource::Cpu, Cause::ThrottledRunning)
+            .unwrap();
+        assert_eq!((pod.to, pod.granted), (Amount(1_000_000), Amount(500_000)));
+        assert_eq!((child.to, child.granted), (Amount(1_000_000), Amount::ZERO));
+        live(&mut world, 1);
+        assert!(limit(&world, 1, CPU) >= 1_200_000);
+        world.kernel.group_mut(1).needs[CPU] = Amount(100_000);
+        live(&mut world, 240);
+        assert!(limit(&world, 0, CPU) <= 270_000 && limit(&world, 1, CPU) <= 135_000);
+        assert_eq!(world.einvals, 0);
+    }
+}
+
+#[test]
+fn what_was_lent_returns_when_the_borrower_goes() {
+    let mut world = World::new(Version::V2, 4, settings());
+    for slot in 0..2 {
+        world.adopt(
+            slot,
+            group(100_000, 5_000),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(50_000),
+        );
+    }
+    live(&mut world, 1);
+    world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
+    burst(&mut world);
+    assert!(world.pools[CPU].lent > Amount(3_000_000));
+    world.remove(0);
+    world.check();
+    assert_eq!(world.pools[CPU].lent, Amount::ZERO);
+    world.adopt(
+        0,
+        group(200_000, 5_000),
+        Mode::Enforce,
+        Policy::default(),
+        bounds(50_000),
+    );
+    live(&mut world, 1);
+    assert_eq!(
+        world
+            .engine
+            .view(world::to_slot(0), Resource::Cpu)
+            .unwrap()
+            .limit,
+        Amount(200_000)
+    );
+}

@@ -1,0 +1,459 @@
+//! A world for the core: the kernel's rules, the fast loop and the slow loop, as the agent has
+//! them, but with time and failures in the test's hand. It checks the invariants as it goes.
+
+pub(crate) mod kernel;
+
+use kernel::{Group, Kernel, Version};
+use trimtab_core::decide::{
+    Audit, Bounds, Engine, Envelope, EnvelopeUpdate, Policy, Pool, Record, Settings, Settle, Tick,
+    WorkloadSpec, adopt, audit, refit, refund, release, settle, spend, unsettle, written,
+};
+use trimtab_core::signal::{Amount, Cause, Event, Mode, Nanos, Resource, Slot, Spend};
+use trimtab_core::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
+
+/// The next writes that fail although the kernel would take them.
+pub(crate) type Failures = u32;
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) kernel: Kernel,
+    pub(crate) engine: Engine,
+    pub(crate) settings: Settings,
+    pub(crate) envelopes: Vec<[Option<Envelope>; 2]>,
+    pub(crate) epochs: Vec<u32>,
+    pub(crate) pools: [Pool; 2],
+    pub(crate) now: u64,
+    pub(crate) seq: u64,
+    pub(crate) last_tick: u64,
+    pub(crate) node: NodeSignals,
+    /// On their way to the slow loop.
+    pub(crate) records: Vec<Record>,
+    /// What the last snapshot said was used.
+    pub(crate) seen_use: Vec<[Amount; 2]>,
+    pub(crate) failures: Failures,
+    pub(crate) lose_records: bool,
+    pub(crate) writes: u64,
+    pub(crate) denied: u64,
+    pub(crate) einvals: u64,
+}
+
+impl World {
+    pub(crate) fn new(version: Version, cpus: u64, settings: Settings) -> Self {
+        let node = NodeSignals {
+            capacity: Amount(cpus * 1_000_000),
+            memory_total: Amount(64 << 30),
+            memory_available: Amount(32 << 30),
+            ..NodeSignals::default()
+        };
+        Self {
+            kernel: Kernel {
+                version,
+                groups: Vec::new(),
+            },
+            engine: Engine::new(settings),
+            settings,
+            envelopes: Vec::new(),
+            epochs: Vec::new(),
+            pools: [Pool::default(); 2],
+            now: 1_000 * Nanos::SECOND.0,
+            seq: 0,
+            last_tick: 999 * Nanos::SECOND.0,
+            node,
+            records: Vec::new(),
+            seen_use: Vec::new(),
+            failures: 0,
+            lose_records: false,
+            writes: 0,
+            denied: 0,
+            einvals: 0,
+        }
+    }
+
+    /// Creates a group in a slot and adopts it.
+    pub(crate) fn adopt(
+        &mut self,
+        slot: usize,
+        group: Group,
+        mode: Mode,
+        policy: Policy,
+        bounds: [Option<Bounds>; 2],
+    ) {
+        if self.kernel.groups.len() <= slot {
+            self.kernel.groups.resize(slot + 1, None);
+            self.envelopes.resize(slot + 1, [None; 2]);
+            self.epochs.resize(slot + 1, 0);
+            self.seen_use.resize(slot + 1, [Amount::ZERO; 2]);
+        }
+        self.kernel.groups[slot] = Some(group);
+        self.epochs[slot] += 1;
+        let spec = WorkloadSpec {
+            name: format!("workload-{slot}"),
+            parent: group.parent.map(to_slot),
+            mode,
+            policy,
+            born: Nanos(self.now),
+            adopted: group.limits,
+            held: group.limits,
+            period_us: group.period_us,
+            bounds,
+        };
+        let updates = self.engine.adopt(to_slot(slot), self.epochs[slot], spec);
+        for update in updates.into_iter().flatten() {
+            self.update(&update);
+        }
+    }
+
+    /// A group without children goes away.
+    pub(crate) fn remove(&mut self, slot: usize) {
+        self.kernel.groups[slot] = None;
+        self.engine.remove(to_slot(slot));
+        for (envelope, pool) in self.envelopes[slot].iter_mut().zip(&mut self.pools) {
+            if let Some(envelope) = envelope {
+                release(envelope, pool);
+            }
+            *envelope = None;
+        }
+    }
+
+    /// Somebody else writes a limit.
+    pub(crate) fn foreign(&mut self, slot: usize, resource: Resource, amount: Amount) -> bool {
+        let changed = self.kernel.group(slot).limits[resource.index()] != amount;
+        let done = changed && self.kernel.write(slot, resource, amount).is_ok();
+        if done {
+            self.kernel.group_mut(slot).foreign[resource.index()] = true;
+        }
+        done
+    }
+
+    /// The kernel tells the fast loop that a group is short. Returns what was done.
+    pub(crate) fn event(&mut self, slot: usize, resource: Resource, cause: Cause) -> Option<Spend> {
+        let group = self.kernel.groups[slot]?;
+        let event = Event {
+            time: Nanos(self.now),
+            slot: to_slot(slot),
+            resource,
+            cause,
+            held: group.limits[resource.index()],
+            used: match resource {
+                Resource::Cpu => Amount::ZERO,
+                Resource::Memory => self.kernel.used(slot, resource),
+            },
+            headroom: match resource {
+                Resource::Cpu => Amount::UNLIMITED,
+                Resource::Memory => self.node.memory_available.minus(self.settings.reserve[1]),
+            },
+        };
+        self.spend(&event)
+    }
+
+    /// The fast loop on one event.
+    fn spend(&mut self, event: &Event) -> Option<Spend> {
+        let (slot, index) = (event.slot.0 as usize, event.resource.index());
+        let above = self.above(slot, index);
+        let mut envelope = self.envelopes[slot][index]?;
+        envelope.above = above;
+        self.seq += 1;
+        self.now += 1_000;
+        let mut spent = spend(
+            Nanos(self.now),
+            self.seq,
+            &mut envelope,
+            &mut self.pools[index],
+            event,
+        );
+        if spent.denial.is_none() {
+            let pool = &self.pools[index];
+            assert!(
+                spent.granted == Amount::ZERO || pool.lent <= pool.size,
+                "granted what is not there: {spent:?}"
+            );
+            assert!(
+                spent.to > spent.from && spent.to <= envelope.ceiling,
+                "{spent:?} {envelope:?}"
+            );
+            if self.write(slot, event.resource, spent.from, spent.to) {
+                written(&mut envelope, Nanos(self.now));
+            } else {
+                spent = refund(&mut envelope, &mut self.pools[index], spent);
+            }
+        } else {
+            self.denied += 1;
+        }
+        self.envelopes[slot][index] = Some(envelope);
+        self.tell(Record::Spend(spent));
+        Some(spent)
+    }
+
+    /// The fast loop on a settlement: it reads the limit first, since no event has told it.
+    fn settle(&mut self, order: &Settle) {
+        let (slot, index) = (order.slot.0 as usize, order.resource.index());
+        let above = self.above(slot, index);
+        let below = self.below(slot, index);
+        let (Some(mut envelope), Some(group)) =
+            (self.envelopes[slot][index], self.kernel.groups[slot])
+        else {
+            return;
+        };
+        let seen = Audit {
+            time: Nanos(self.now),
+            slot: order.slot,
+            resource: order.resource,
+            epoch: envelope.epoch,
+            held: group.limits[index],
+        };
+        self.seq += 2;
+        if let Some(record @ Record::Spend(_)) =
+            audit(self.seq - 1, &mut envelope, &self.pools[index], &seen)
+        {
+            self.tell(record);
+        }
+        envelope.above = above;
+        envelope.below = below;
+        let mut settled = settle(
+            Nanos(self.now),
+            self.seq,
+            &mut envelope,
+            &mut self.pools[index],
+            order,
+        );
+        if settled.refusal.is_none() {
+            assert!(settled.to != settled.from, "{settled:?}");
+            if settled.to > settled.from {
+                assert!(settled.to <= envelope.ceiling, "{settled:?} {envelope:?}");
+            } else {
+                assert!(settled.to >= envelope.floor, "{settled:?} {envelope:?}");
+                let own = settled.to >= envelope.base();
+                assert!(
+                    own || settled.to >= self.seen_use[slot][index],
+                    "below use: {settled:?}"
+                );
+            }
+            self.now += 1_000;
+            if self.write(slot, order.resource, settled.from, settled.to) {
+                written(&mut envelope, Nanos(self.now));
+            } else {
+                settled = unsettle(&mut envelope, &mut self.pools[index], settled);
+            }
+        }
+        self.envelopes[slot][index] = Some(envelope);
+        self.tell(Record::Settled(settled));
+    }
+
+    fn tell(&mut self, record: Record) {
+        if !self.lose_records {
+            self.records.push(record);
+        }
+    }
+
+    /// Writes as the agent would, and checks what only the kernel can see.
+    fn write(&mut self, slot: usize, resource: Resource, from: Amount, to: Amount) -> bool {
+        let held = self.kernel.group(slot).limits[resource.index()];
+        assert_eq!(held, from, "somebody else's value would be overwritten");
+        assert_ne!(held, to, "a write that changes nothing");
+        if self.failures > 0 {
+            self.failures -= 1;
+            return false;
+        }
+        let unknown = self.somebody_else_nearby(slot, resource);
+        let done = self.kernel.write(slot, resource, to).is_ok();
+        if done {
+            self.kernel.group_mut(slot).foreign[resource.index()] = false;
+            self.writes += 1;
+        } else {
+            assert!(
+                unknown,
+                "EINVAL for {resource:?} of {slot}: {from:?} -> {to:?}"
+            );
+            self.einvals += 1;
+        }
+        done
+    }
+
+    /// Whether a group above or below is not managed, or holds a value that we cannot know of
+    /// yet: then EINVAL is nobody's fault, and the write is simply refunded.
+    fn somebody_else_nearby(&self, slot: usize, resource: Resource) -> bool {
+        let index = resource.index();
+        (0..self.kernel.groups.len()).any(|other| {
+            let related = self.is_above(other, slot) || self.is_above(slot, other);
+            related
+                && self.envelopes[other][index]
+                    .is_none_or(|envelope| self.kernel.group(other).limits[index] != envelope.limit)
+        })
+    }
+
+    fn is_above(&self, upper: usize, lower: usize) -> bool {
+        let mut above = self.kernel.groups[lower].and_then(|group| group.parent);
+        while let Some(parent) = above {
+            if parent == upper {
+                return true;
+            }
+            above = self.kernel.group(parent).parent;
+        }
+        false
+    }
+
+    fn above(&self, slot: usize, index: usize) -> Amount {
+        let up = |envelope: &Envelope| self.envelopes[envelope.parent?.0 as usize][index];
+        let ancestors = std::iter::successors(self.envelopes[slot][index], up).skip(1);
+        ancestors
+            .map(|envelope| envelope.limit)
+            .min()
+            .unwrap_or(Amount::UNLIMITED)
+    }
+
+    fn below(&self, slot: usize, index: usize) -> Amount {
+        if index != 0 || self.kernel.version == Version::V2 {
+            return Amount::ZERO;
+        }
+        let below = (0..self.envelopes.len()).filter(|lower| self.is_above(slot, *lower));
+        let limits = below
+            .filter_map(|lower| self.envelopes[lower][index])
+            .map(|envelope| envelope.limit);
+        limits
+            .filter(|limit| !limit.is_unlimited())
+            .max()
+            .unwrap_or(Amount::ZERO)
+    }
+
+    fn update(&mut self, update: &EnvelopeUpdate) {
+        let (slot, index) = (update.slot.0 as usize, update.resource.index());
+        if let Some(envelope) = &mut self.envelopes[slot][index] {
+            refit(envelope, &mut self.pools[index], update);
+        } else {
+            self.envelopes[slot][index] = Some(adopt(&mut self.pools[index], update));
+        }
+    }
+
+    /// What the slow loop would read now.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let elapsed = Nanos(self.now - self.last_tick);
+        self.last_tick = self.now;
+        let slots =
+            (0..self.kernel.groups.len()).filter(|slot| self.kernel.groups[*slot].is_some());
+        let workloads: Vec<_> = slots.map(|slot| self.signals(slot, elapsed)).collect();
+        for signals in &workloads {
+            let used = [
+                signals.cpu.map(|cpu| cpu.used),
+                signals.memory.map(|memory| memory.anonymous),
+            ];
+            self.seen_use[signals.slot.0 as usize] = used.map(Option::unwrap_or_default);
+        }
+        Snapshot {
+            time: Nanos(self.now),
+            elapsed,
+            node: self.node,
+            workloads,
+        }
+    }
+
+    fn signals(&self, slot: usize, elapsed: Nanos) -> WorkloadSignals {
+        let group = self.kernel.group(slot);
+        let periods = elapsed.0 / 1_000 / group.period_us;
+        let throttled = if self.kernel.short(slot, Resource::Cpu) {
+            periods
+        } else {
+            0
+        };
+        let memory = self.kernel.used(slot, Resource::Memory);
+        WorkloadSignals {
+            slot: to_slot(slot),
+            cpu: Some(CpuSignals {
+                used: self.kernel.used(slot, Resource::Cpu),
+                held: group.limits[0],
+                period_us: group.period_us,
+                periods,
+                throttled,
+                throttled_ns: 0,
+                wait_ns: 0,
+            }),
+            memory: Some(MemorySignals {
+                used: memory,
+                anonymous: memory,
+                inactive_file: Amount::ZERO,
+                held: group.limits[1],
+                hard: group.limits[1],
+                high: u64::from(self.kernel.short(slot, Resource::Memory)),
+                oom: 0,
+                oom_kill: 0,
+            }),
+        }
+    }
+
+    /// One tick on a snapshot that may have been taken earlier.
+    pub(crate) fn tick_on(&mut self, snapshot: &Snapshot) -> Tick {
+        for record in std::mem::take(&mut self.records) {
+            self.engine.record(&record);
+        }
+        let tick = self.engine.tick(Nanos(self.now), snapshot);
+        for (pool, size) in self.pools.iter_mut().zip(tick.pools) {
+            pool.size = size;
+        }
+        for update in &tick.updates {
+            self.update(update);
+        }
+        self.check_order(&tick);
+        for order in &tick.settles {
+            self.settle(order);
+        }
+        for seen in &tick.audits {
+            let (slot, index) = (seen.slot.0 as usize, seen.resource.index());
+            self.seq += 1;
+            let envelope = self.envelopes[slot][index].as_mut();
+            let record =
+                envelope.and_then(|envelope| audit(self.seq, envelope, &self.pools[index], seen));
+            if let Some(record) = record {
+                self.tell(record);
+            }
+        }
+        for twin in &tick.twins {
+            // Like a settlement, a twin may be old by now: the limit is read first.
+            let held = self.kernel.group(twin.slot.0 as usize).limits[twin.resource.index()];
+            self.spend(&Event { held, ..*twin });
+        }
+        tick
+    }
+
+    /// Parents first when growing, children first when shrinking.
+    fn check_order(&self, tick: &Tick) {
+        // Those that are superseded anyway do not count: the slow loop did not know the limit.
+        let rises = |settle: &Settle| {
+            let envelope = self.envelopes[settle.slot.0 as usize][settle.resource.index()];
+            let envelope = envelope.filter(|envelope| envelope.seq == settle.seen_seq);
+            envelope.map(|envelope| settle.limit > envelope.limit)
+        };
+        for (position, later) in tick.settles.iter().enumerate() {
+            for earlier in tick.settles[..position]
+                .iter()
+                .filter(|earlier| earlier.resource == later.resource)
+            {
+                let (one, two) = (earlier.slot.0 as usize, later.slot.0 as usize);
+                match (rises(earlier), rises(later)) {
+                    (Some(true), Some(true)) => {
+                        assert!(!self.is_above(two, one), "a child before its parent");
+                    }
+                    (Some(false), Some(false)) => {
+                        assert!(!self.is_above(one, two), "a parent before its child");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What must hold after every step.
+    pub(crate) fn check(&self) {
+        for resource in Resource::ALL {
+            let index = resource.index();
+            let envelopes = self
+                .envelopes
+                .iter()
+                .filter_map(|envelopes| envelopes[index]);
+            let lent = envelopes.fold(Amount::ZERO, |sum, envelope| sum.plus(envelope.lent));
+            assert_eq!(self.pools[index].lent, lent, "the pool has drifted");
+        }
+    }
+}
+
+pub(crate) fn to_slot(slot: usize) -> Slot {
+    Slot(u32::try_from(slot).expect("few slots"))
+}
