@@ -1,0 +1,74 @@
+//! The way out: the ring of events, and the counters of what got lost on the way.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+    macros::map,
+    maps::{PerCpuArray, RingBuf},
+};
+use trimtab_ebpf::{Event, Level, lost};
+
+/// Resized by user space.
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(256 << 10, 0);
+
+#[map]
+static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
+
+/// `CLOCK_MONOTONIC` in ns.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Counts one loss.
+#[inline(always)]
+pub(crate) fn count_lost(cause: u32) {
+    if let Some(count) = LOST.get_ptr_mut(cause) {
+        // SAFETY: the cell belongs to this CPU; an interrupt in between costs one count.
+        unsafe { *count += 1 };
+    }
+}
+
+/// Adds to a counter that other CPUs add to as well.
+#[inline(always)]
+pub(crate) fn add(counter: *mut u64, amount: u64) {
+    // The target has this instruction, but no compare-and-swap before 5.12, and so core offers neither.
+    // SAFETY: the pointer is a field of a map value, which is aligned and outlives the program's run.
+    unsafe {
+        asm!("lock *(u64 *)({counter} + 0) += {amount}", counter = in(reg) counter, amount = in(reg) amount);
+    }
+}
+
+/// Sends an event; `false`, and counted, when the ring is full.
+#[inline(always)]
+pub(crate) fn emit(
+    time: u64,
+    kind: u32,
+    pid: u32,
+    hierarchy: u32,
+    used: u64,
+    lowest: &Level,
+    highest: &Level,
+) -> bool {
+    let Some(mut record) = EVENTS.reserve::<Event>(0) else {
+        count_lost(lost::RING_FULL);
+        return false;
+    };
+    // SAFETY: a helper without arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    record.write(Event {
+        time,
+        kind,
+        cpu,
+        pid,
+        hierarchy,
+        used,
+        lowest: *lowest,
+        highest: *highest,
+    });
+    record.submit(0);
+    true
+}

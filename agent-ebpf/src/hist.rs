@@ -1,0 +1,112 @@
+//! Histograms that are made in the kernel and read in user space.
+
+/// Sub-buckets per power of two in a [`RunqHist`]: the relative width of a bucket is 1/4.
+pub const HIST_SUB_BITS: u32 = 2;
+
+/// Buckets of a [`RunqHist`]. The last one also holds everything above.
+pub const HIST_BUCKETS: usize = 128;
+
+/// The table of groups that have a histogram is an array of cgroup ids, filled by user space by open
+/// addressing: a group's id lies in the cell `id & (cells - 1)` or one of the next, and its
+/// histogram at the same index of the array beside it. The kernel looks at so many cells.
+pub const RUNQ_PROBES: u32 = 8;
+
+/// A cell of that table that was never used: the search ends here.
+pub const RUNQ_FREE: u64 = 0;
+
+/// A cell of that table whose group is gone: the search goes on.
+pub const RUNQ_GONE: u64 = u64::MAX;
+
+/// Run-queue waiting of one cgroup: log-linear, mergeable by addition.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunqHist {
+    /// Waits behind other tasks.
+    pub waiting: [u64; HIST_BUCKETS],
+    /// Waits during which the group, or one above it, was throttled.
+    pub throttled: [u64; HIST_BUCKETS],
+    /// Sum of `waiting` in ns.
+    pub waiting_ns: u64,
+    /// Sum of `throttled` in ns.
+    pub throttled_ns: u64,
+}
+
+impl Default for RunqHist {
+    fn default() -> Self {
+        Self {
+            waiting: [0; HIST_BUCKETS],
+            throttled: [0; HIST_BUCKETS],
+            waiting_ns: 0,
+            throttled_ns: 0,
+        }
+    }
+}
+
+/// The bucket of a duration in ns: values below 2^(`HIST_SUB_BITS` + 1) have a bucket each, then
+/// every power of two has 2^`HIST_SUB_BITS`.
+#[expect(
+    clippy::inline_always,
+    reason = "the verifier follows no calls between programs"
+)]
+#[inline(always)]
+#[must_use]
+pub const fn bucket(ns: u64) -> usize {
+    // 8..16 is the first range that is split, into 4: its shift is 1 and its first bucket 8.
+    let shift = (ns | (1 << HIST_SUB_BITS)).ilog2() - HIST_SUB_BITS;
+    let index = ((shift as usize) << HIST_SUB_BITS) + low_bits(ns >> shift);
+    if index >= HIST_BUCKETS {
+        HIST_BUCKETS - 1
+    } else {
+        index
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the value is below 2^(SUB_BITS + 1)"
+)]
+#[expect(
+    clippy::inline_always,
+    reason = "the verifier follows no calls between programs"
+)]
+#[inline(always)]
+const fn low_bits(value: u64) -> usize {
+    value as usize
+}
+
+/// The smallest duration in ns that falls into a bucket: the inverse of [`bucket`].
+#[must_use]
+pub const fn bucket_start(index: usize) -> u64 {
+    let per = 1 << HIST_SUB_BITS;
+    if index < 2 * per {
+        return index as u64;
+    }
+    let shift = index / per - 1;
+    ((per + index % per) as u64) << shift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_contiguous_and_invertible() {
+        let mut last = 0;
+        for exponent in 0..34 {
+            for offset in [0u64, 1, 2, 3] {
+                let ns = (1u64 << exponent) + ((1u64 << exponent) / 4) * offset;
+                let index = bucket(ns);
+                assert!(index >= last, "{ns} ns went backwards");
+                assert!(
+                    bucket_start(index) <= ns,
+                    "{ns} ns lies below its bucket {index}"
+                );
+                last = index;
+            }
+        }
+        for index in 0..HIST_BUCKETS {
+            assert_eq!(bucket(bucket_start(index)), index);
+        }
+        assert_eq!(bucket(u64::MAX), HIST_BUCKETS - 1);
+    }
+}

@@ -1,0 +1,77 @@
+//! The scheduler's hooks, each with all of its duties in one program: a second program on the same
+//! hook would cost its dispatch again.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use trimtab_ebpf::{duty, kind};
+
+use crate::{
+    emit::now,
+    kernel::{Kernel, load, on},
+    memory, quota, runq,
+};
+
+/// `sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, ..)`
+#[btf_tracepoint(function = "sched_switch")]
+pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    let preempted: u64 = ctx.arg(0);
+    let prev: Kernel = ctx.arg(1);
+    let next: Kernel = ctx.arg(2);
+    let prev_pid = load!(prev, task_pid as u32);
+    if on(duty::RUNQ_LATENCY) {
+        // A task that is preempted between setting its state and sleeping stays in the queue.
+        let goes_on =
+            prev_pid != 0 && (preempted as u8 != 0 || load!(prev, task_state as u32) == 0);
+        let waited = runq::waiting(load!(next, task_pid as u32));
+        // The clock is most of the cost: it is read once, and not at all on the way into idle.
+        if goes_on || waited.is_some() {
+            let now = now();
+            if goes_on {
+                runq::begins(prev, prev_pid, now);
+            }
+            if let Some((since, mark)) = waited {
+                runq::ends(next, since, mark, now);
+            }
+        }
+    }
+    if on(duty::THROTTLED_RUNNING) && prev_pid != 0 && quota::is_throttled(prev) {
+        quota::throttled(kind::THROTTLED_RUNNING, prev);
+    }
+    0
+}
+
+/// `sched_wakeup(struct task_struct *p)`
+#[btf_tracepoint(function = "sched_wakeup")]
+pub(crate) fn sched_wakeup(ctx: BtfTracePointContext) -> i32 {
+    woken(ctx.arg(0))
+}
+
+/// `sched_wakeup_new(struct task_struct *p)`
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub(crate) fn sched_wakeup_new(ctx: BtfTracePointContext) -> i32 {
+    woken(ctx.arg(0))
+}
+
+#[inline(always)]
+fn woken(task: Kernel) -> i32 {
+    if on(duty::RUNQ_LATENCY) {
+        runq::begins(task, load!(task, task_pid as u32), now());
+    }
+    if on(duty::THROTTLED_WAKING) && quota::is_throttled(task) && quota::is_fair(task) {
+        quota::throttled(kind::THROTTLED_WAKING, task);
+    }
+    0
+}
+
+/// `sched_stat_runtime(struct task_struct *tsk, u64 runtime, ..)`
+#[btf_tracepoint(function = "sched_stat_runtime")]
+pub(crate) fn sched_stat_runtime(ctx: BtfTracePointContext) -> i32 {
+    let task: Kernel = ctx.arg(0);
+    let ran: u64 = ctx.arg(1);
+    if on(duty::QUOTA_NEAR) {
+        quota::near(task, ran);
+    }
+    if on(duty::MEMORY_NEAR) {
+        memory::near(task, ran);
+    }
+    0
+}
