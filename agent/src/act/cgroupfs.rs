@@ -1,0 +1,470 @@
+//! The backend for groups that nobody else writes: straight into their files.
+
+use std::time::{Duration, Instant};
+
+use trimtab_core::signal::{Amount, Resource};
+
+use super::backend::{Adopted, Backend, Held, Range, Target, Wish};
+use super::deadline::set_slowly;
+use super::error::ActError;
+use super::files::{LimitFile, Wrote, garbled, period, present, read_text, set};
+use super::ledger::{Entry, Key, Ledger, Ours};
+use super::lever::{Kind, Lever};
+use super::newer::owner_was_faster;
+use super::restore::{Report, padded, restore, used};
+use crate::sense::cgroup::GroupDir;
+use crate::sense::cpu::Quota;
+use crate::sense::hierarchy::Version;
+
+/// The backend for groups that nobody else writes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cgroupfs;
+
+/// How long adoption waits for a write that reclaims memory, and for a failed one to be undone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A limit that a lever is to move.
+#[derive(Debug)]
+struct Moving {
+    file: LimitFile,
+    /// What its owner had set.
+    adopted: Amount,
+    /// What the kernel holds unless somebody else writes before the lever is there.
+    held: Amount,
+}
+
+/// What will be done to one group, made by reading only.
+#[derive(Debug)]
+pub(super) struct Plan {
+    target: Target,
+    pub(super) entries: Vec<Entry>,
+    writes: Vec<(LimitFile, String)>,
+    levers: Vec<Moving>,
+}
+
+impl Backend for Cgroupfs {
+    fn name(&self) -> &'static str {
+        "cgroupfs"
+    }
+
+    fn adopt(
+        &self,
+        ledger: &mut Ledger,
+        jobs: Vec<(Target, Wish)>,
+    ) -> Vec<Result<Adopted, ActError>> {
+        let mut plans: Vec<Result<Plan, ActError>> = jobs
+            .into_iter()
+            .map(|(target, wish)| Plan::make(ledger, target, wish))
+            .collect();
+        let entries: Vec<Entry> = plans
+            .iter()
+            .flatten()
+            .flat_map(|plan| plan.entries.iter().cloned())
+            .collect();
+        if let Err(error) = ledger.record(entries) {
+            // One failure, told for every group: none of them may be touched.
+            let mut first = Some(error);
+            for plan in plans.iter_mut().filter(|plan| plan.is_ok()) {
+                let error = first
+                    .take()
+                    .unwrap_or_else(|| super::ledger::LedgerError::Io {
+                        path: "ledger.json".into(),
+                        action: "keep original values, as before",
+                        source: std::io::Error::other("see the first group's error"),
+                    });
+                *plan = Err(error.into());
+            }
+        }
+        plans
+            .into_iter()
+            .map(|plan| plan.and_then(|plan| plan.carry_out(ledger)))
+            .collect()
+    }
+
+    fn set_memory_ceiling(
+        &self,
+        ledger: &mut Ledger,
+        target: &Target,
+        ceiling: Amount,
+        deadline: Instant,
+    ) -> Result<Wrote, ActError> {
+        let Some((dir, version)) = &target.memory else {
+            return Ok(Wrote::Same);
+        };
+        let file = if *version == Version::V2 {
+            LimitFile::MemoryMax
+        } else {
+            LimitFile::MemswLimit
+        };
+        let Some(text) = ceiling_text(ledger, dir, *version, ceiling)? else {
+            return Ok(Wrote::Same);
+        };
+        // The range decides whose a value is when there are no marks: it must grow first.
+        let lever = if *version == Version::V2 {
+            LimitFile::MemoryHigh
+        } else {
+            LimitFile::LimitInBytes
+        };
+        if let Some(entry) = ledger.get(&key(dir, lever))
+            && let Ours::Moving {
+                least,
+                most,
+                period_us,
+                mark,
+            } = entry.ours
+            && most < ceiling
+        {
+            let entry = Entry {
+                ours: Ours::Moving {
+                    least,
+                    most: ceiling,
+                    period_us,
+                    mark,
+                },
+                ..entry.clone()
+            };
+            ledger.record([entry])?;
+        }
+        ledger.intend(&key(dir, file), &text)?;
+        set_slowly(dir, file, text, deadline)
+    }
+
+    fn set_weight(
+        &self,
+        ledger: &mut Ledger,
+        target: &Target,
+        weight: u64,
+    ) -> Result<Wrote, ActError> {
+        let Some((dir, version)) = &target.cpu else {
+            return Ok(Wrote::Same);
+        };
+        let file = weight_file(*version);
+        ledger.intend(&key(dir, file), &weight.to_string())?;
+        set(dir, file, &weight.to_string())
+    }
+
+    fn release(&self, ledger: &mut Ledger, path: &str, deadline: Instant) -> Report {
+        let path = path.trim_matches('/');
+        restore(ledger, |entry| entry.group == path, deadline)
+    }
+}
+
+impl Plan {
+    pub(super) fn make(ledger: &Ledger, target: Target, wish: Wish) -> Result<Self, ActError> {
+        let mut plan = Self {
+            target,
+            entries: Vec::new(),
+            writes: Vec::new(),
+            levers: Vec::new(),
+        };
+        if let Some(range) = wish.cpu {
+            plan.cpu(ledger, range)?;
+        }
+        if let Some(weight) = wish.weight {
+            plan.weight(ledger, weight)?;
+        }
+        if let Some(range) = wish.memory {
+            plan.memory(ledger, range)?;
+        }
+        Ok(plan)
+    }
+
+    fn cpu(&mut self, ledger: &Ledger, range: Range) -> Result<(), ActError> {
+        let (dir, version) = self
+            .target
+            .cpu
+            .as_ref()
+            .ok_or_else(|| self.no_controller("cpu"))?;
+        let (file, burst_file) = match version {
+            Version::V2 => (LimitFile::CpuMax, LimitFile::CpuMaxBurst),
+            Version::V1 => (LimitFile::CfsQuota, LimitFile::CfsBurst),
+        };
+        let text = present(dir, file)?;
+        let period_us = period(dir, *version, &text)?;
+        let original = original(ledger, dir, file, &text, Some(period_us));
+        let amount = |text: &str| {
+            file.amount(text, Some(period_us))
+                .ok_or_else(|| garbled(dir, file, text))
+        };
+        let (adopted, held) = (amount(&original)?, amount(&text)?);
+        let kind = Kind::CfsQuota { period_us };
+        let least = kind.quantise(range.floor).min(adopted);
+        let ours = Ours::Moving {
+            least,
+            most: kind.quantise(range.ceiling).max(adopted),
+            period_us: Some(period_us),
+            mark: None,
+        };
+        let mut entries = vec![entry(&self.target, dir, file, original, ours)];
+        let mut writes = Vec::new();
+        if let Some(burst) = read_text(dir, burst_file.name())? {
+            // The kernel refuses a quota below the burst: it must fit under the lowest quota.
+            let most = Quota::quota_for(least, period_us).unwrap_or(u64::MAX);
+            if burst.parse().is_ok_and(|burst: u64| burst > most) {
+                let original = self::original(ledger, dir, burst_file, &burst, None);
+                let ours = Ours::Fixed {
+                    wrote: vec![most.to_string()],
+                };
+                entries.push(entry(&self.target, dir, burst_file, original, ours));
+                writes.push((burst_file, most.to_string()));
+            }
+        }
+        self.levers.push(Moving {
+            file,
+            adopted,
+            held,
+        });
+        self.entries.extend(entries);
+        self.writes.extend(writes);
+        Ok(())
+    }
+
+    fn weight(&mut self, ledger: &Ledger, weight: u64) -> Result<(), ActError> {
+        let (dir, version) = self
+            .target
+            .cpu
+            .as_ref()
+            .ok_or_else(|| self.no_controller("cpu"))?;
+        let file = weight_file(*version);
+        let text = present(dir, file)?;
+        let original = original(ledger, dir, file, &text, None);
+        let ours = Ours::Fixed {
+            wrote: vec![weight.to_string()],
+        };
+        let entry = entry(&self.target, dir, file, original, ours);
+        self.entries.push(entry);
+        self.writes.push((file, weight.to_string()));
+        Ok(())
+    }
+
+    fn memory(&mut self, ledger: &Ledger, range: Range) -> Result<(), ActError> {
+        let (dir, version) = self
+            .target
+            .memory
+            .as_ref()
+            .ok_or_else(|| self.no_controller("memory"))?;
+        let amount = |file: LimitFile, text: &str| {
+            file.amount(text, None)
+                .ok_or_else(|| garbled(dir, file, text))
+        };
+        let (moving, fixed) = match version {
+            Version::V2 => (LimitFile::MemoryHigh, LimitFile::MemoryMax),
+            Version::V1 => (LimitFile::LimitInBytes, LimitFile::MemswLimit),
+        };
+        let now = present(dir, moving)?;
+        let moving_original = original(ledger, dir, moving, &now, None);
+        let mut adopted = amount(moving, &moving_original)?;
+        let mut held = amount(moving, &now)?;
+        let mut writes = Vec::new();
+        let is_ours = |file: LimitFile, text: &str| {
+            ledger
+                .get(&key(dir, file))
+                .is_some_and(|entry| ledger.is_ours(entry, text, None))
+        };
+        let mut taken_over = is_ours(moving, &now);
+        let fixed_original = match read_text(dir, fixed.name())? {
+            Some(text) => {
+                // What its owner says with the hard limit is for the moving one to keep.
+                taken_over &= is_ours(fixed, &text);
+                Some(original(ledger, dir, fixed, &text, None))
+            }
+            // Without swap accounting v1 has no second limit; v2 always has `memory.max`.
+            None if *version == Version::V1 => None,
+            None => {
+                return Err(ActError::Absent {
+                    path: dir.path().join(fixed.name()),
+                });
+            }
+        };
+        if *version == Version::V2 {
+            // The hard limit takes over as the moving one, before it makes room above.
+            adopted = adopted.min(amount(fixed, fixed_original.as_deref().unwrap_or("max"))?);
+            if !taken_over {
+                writes.push((moving, text_of(adopted)));
+                held = amount(moving, &text_of(adopted))?;
+            }
+        }
+        let most = range.ceiling.max(adopted);
+        let ours = Ours::Moving {
+            least: Kind::MemoryHigh.quantise(range.floor).min(adopted),
+            most,
+            period_us: None,
+            mark: None,
+        };
+        let mut entries = vec![entry(&self.target, dir, moving, moving_original, ours)];
+        if let Some(fixed_original) = fixed_original
+            && let Some(text) = ceiling_text(ledger, dir, *version, most)?
+        {
+            let ours = Ours::Fixed {
+                wrote: vec![text.clone()],
+            };
+            entries.push(entry(&self.target, dir, fixed, fixed_original, ours));
+            writes.push((fixed, text));
+        }
+        self.levers.push(Moving {
+            file: moving,
+            adopted,
+            held,
+        });
+        self.entries.extend(entries);
+        self.writes.extend(writes);
+        Ok(())
+    }
+
+    fn entry_of(&self, key: &Key) -> Result<&Entry, ActError> {
+        let planned = self.entries.iter().find(|entry| entry.key == *key);
+        planned.ok_or_else(|| self.no_controller("planned"))
+    }
+
+    fn no_controller(&self, name: &str) -> ActError {
+        ActError::Absent {
+            path: format!(
+                "{} in a hierarchy with the {name} controller",
+                self.target.path
+            )
+            .into(),
+        }
+    }
+
+    /// Writes what is planned and opens the levers. On failure the group is put back.
+    pub(super) fn carry_out(self, ledger: &mut Ledger) -> Result<Adopted, ActError> {
+        let result = self.write_and_open(ledger);
+        if result.is_err() {
+            let keys: Vec<Key> = self.entries.iter().map(|entry| entry.key.clone()).collect();
+            restore(
+                ledger,
+                |entry| keys.contains(&entry.key),
+                Instant::now() + PATIENCE,
+            );
+        }
+        result
+    }
+
+    fn write_and_open(&self, ledger: &mut Ledger) -> Result<Adopted, ActError> {
+        let dir = |resource: Resource| {
+            self.target.of(resource).ok_or_else(|| ActError::Gone {
+                path: self.target.path.as_ref().into(),
+            })
+        };
+        for (file, text) in &self.writes {
+            let (dir, _) = dir(file.resource())?;
+            let held = present(dir, *file)?;
+            ledger.about_to_write(&key(dir, *file), &held, text, None)?;
+            set_slowly(dir, *file, text.clone(), Instant::now() + PATIENCE)?;
+        }
+        let mut adopted = Adopted::default();
+        for moving in &self.levers {
+            let file = moving.file;
+            let (dir, version) = dir(file.resource())?;
+            let lever = Lever::open(dir, *version, file.resource())?;
+            let (original, limit) = match lever.read()? {
+                limit if limit == moving.held => (moving.adopted, limit),
+                _ => owner_was_faster(
+                    ledger,
+                    self.entry_of(&key(dir, file))?,
+                    (dir, *version),
+                    &lever,
+                )?,
+            };
+            let lever = lever.marked(ledger.mark(&key(dir, file), limit)?);
+            let held = Some(Held {
+                lever,
+                adopted: original,
+                limit,
+            });
+            match file.resource() {
+                Resource::Cpu => adopted.cpu = held,
+                Resource::Memory => adopted.memory = held,
+            }
+        }
+        Ok(adopted)
+    }
+}
+
+/// What the second memory limit is to hold so that the moving one has room up to `ceiling`:
+/// never below present use; `None` if the group has no such file, or it need not change.
+fn ceiling_text(
+    ledger: &Ledger,
+    dir: &GroupDir,
+    version: Version,
+    ceiling: Amount,
+) -> Result<Option<String>, ActError> {
+    let amount = |file: LimitFile, text: &str| {
+        file.amount(text, None)
+            .ok_or_else(|| garbled(dir, file, text))
+    };
+    if version == Version::V2 {
+        let used = used(dir, LimitFile::MemoryMax).unwrap_or(0);
+        return Ok(Some(text_of(ceiling.max(padded(used)))));
+    }
+    let Some(memsw) = read_text(dir, LimitFile::MemswLimit.name())? else {
+        return Ok(None);
+    };
+    let limit = present(dir, LimitFile::LimitInBytes)?;
+    let memsw_original = amount(
+        LimitFile::MemswLimit,
+        &original(ledger, dir, LimitFile::MemswLimit, &memsw, None),
+    )?;
+    if memsw_original.is_unlimited() {
+        return Ok(None);
+    }
+    // Its owner admitted so much swap beside the memory: the same again above the ceiling.
+    let limit_original = amount(
+        LimitFile::LimitInBytes,
+        &original(ledger, dir, LimitFile::LimitInBytes, &limit, None),
+    )?;
+    let swap = memsw_original.minus(limit_original);
+    let wanted = ceiling.plus(swap).max(memsw_original);
+    Ok(Some(if wanted.is_unlimited() {
+        "-1".into()
+    } else {
+        text_of(wanted)
+    }))
+}
+
+/// The text of a memory limit, in whole pages.
+fn text_of(amount: Amount) -> String {
+    if amount.is_unlimited() {
+        "max".to_owned()
+    } else {
+        Kind::MemoryHigh.quantise(amount).0.to_string()
+    }
+}
+
+const fn weight_file(version: Version) -> LimitFile {
+    match version {
+        Version::V2 => LimitFile::CpuWeight,
+        Version::V1 => LimitFile::CpuShares,
+    }
+}
+
+fn key(dir: &GroupDir, file: LimitFile) -> Key {
+    Key {
+        dir: dir.path().to_path_buf(),
+        inode: dir.id(),
+        file,
+    }
+}
+
+fn entry(target: &Target, dir: &GroupDir, file: LimitFile, original: String, ours: Ours) -> Entry {
+    Entry {
+        key: key(dir, file),
+        group: target.path.to_string(),
+        original,
+        ours,
+    }
+}
+
+/// The value to go back to: what the ledger has, unless somebody else has written since.
+fn original(
+    ledger: &Ledger,
+    dir: &GroupDir,
+    file: LimitFile,
+    now: &str,
+    v1_period_us: Option<u64>,
+) -> String {
+    match ledger.get(&key(dir, file)) {
+        Some(entry) if ledger.is_ours(entry, now, v1_period_us) => entry.original.clone(),
+        _ => now.to_owned(),
+    }
+}

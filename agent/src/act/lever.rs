@@ -1,0 +1,377 @@
+//! A direct lever: one limit of one cgroup, behind a descriptor that stays open.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use trimtab_core::signal::{Amount, Resource};
+
+use super::marks::Mark;
+use crate::sense::cgroup::GroupDir;
+use crate::sense::cpu::{Quota, parse_max};
+use crate::sense::file::{limit, means_gone, single};
+use crate::sense::hierarchy::Version;
+use crate::sense::memory::parse_limit_v1;
+
+/// Why a lever could not be opened, read or pulled. Cheap to make: no allocation.
+#[derive(Debug, thiserror::Error)]
+pub enum LeverError {
+    /// The cgroup has been removed.
+    #[error("{path}: the cgroup is gone")]
+    Gone {
+        /// The file.
+        path: Arc<Path>,
+    },
+    /// The controller is not enabled for the group, or the kernel has no such file.
+    #[error(
+        "{path}: no such file: is the controller enabled in the parent's cgroup.subtree_control?"
+    )]
+    Absent {
+        /// The file.
+        path: Arc<Path>,
+    },
+    /// The kernel refused.
+    #[error("{path}: {syscall}: {source}")]
+    Io {
+        /// The file.
+        path: Arc<Path>,
+        /// The system call.
+        syscall: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The file holds something that is no limit.
+    #[error("{path}: cannot make sense of its content")]
+    Garbled {
+        /// The file.
+        path: Arc<Path>,
+    },
+    /// Somebody else has set another period: what we would write means something else now.
+    #[error("{path}: the period has been changed")]
+    OtherPeriod {
+        /// The file.
+        path: Arc<Path>,
+        /// The limit under that period, in micro-CPUs.
+        held: Amount,
+    },
+    /// The amount is outside of what the kernel admits (a quota below 1 ms).
+    #[error("{path}: {amount} is not a limit that the kernel admits")]
+    OutOfRange {
+        /// The file.
+        path: Arc<Path>,
+        /// The amount in micro-CPUs or bytes.
+        amount: u64,
+    },
+}
+
+impl LeverError {
+    /// Whether the cgroup has been removed: the workload is to be dropped, nothing is wrong.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
+}
+
+/// Which file a lever moves, and how amounts are written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// v2 `cpu.max`. The period is written along, so that it cannot change unseen.
+    CpuMax {
+        /// Period in microseconds.
+        period_us: u64,
+    },
+    /// v1 `cpu.cfs_quota_us`, under a period that only its owner changes.
+    CfsQuota {
+        /// Period in microseconds.
+        period_us: u64,
+    },
+    /// v2 `memory.high`: the moving limit; `memory.max` stands at the ceiling.
+    MemoryHigh,
+    /// v1 `memory.limit_in_bytes`: the hard limit is all there is.
+    LimitInBytes,
+}
+
+impl Kind {
+    /// The file's name.
+    #[must_use]
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::CpuMax { .. } => "cpu.max",
+            Self::CfsQuota { .. } => "cpu.cfs_quota_us",
+            Self::MemoryHigh => "memory.high",
+            Self::LimitInBytes => "memory.limit_in_bytes",
+        }
+    }
+
+    /// What it limits.
+    #[must_use]
+    pub const fn resource(self) -> Resource {
+        match self {
+            Self::CpuMax { .. } | Self::CfsQuota { .. } => Resource::Cpu,
+            Self::MemoryHigh | Self::LimitInBytes => Resource::Memory,
+        }
+    }
+
+    /// The period in microseconds under which it counts; `None` for memory.
+    #[must_use]
+    pub const fn period_us(self) -> Option<u64> {
+        match self {
+            Self::CpuMax { period_us } | Self::CfsQuota { period_us } => Some(period_us),
+            Self::MemoryHigh | Self::LimitInBytes => None,
+        }
+    }
+
+    /// The nearest amount that the kernel can hold, rounded down: whole microseconds per period,
+    /// whole pages, never below the least quota of 1 ms.
+    #[must_use]
+    pub fn quantise(self, amount: Amount) -> Amount {
+        match self {
+            Self::CpuMax { period_us } | Self::CfsQuota { period_us } => {
+                let quota_us =
+                    Quota::quota_for(amount, period_us).map(|quota| quota.max(MIN_QUOTA_US));
+                Quota {
+                    quota_us,
+                    period_us,
+                }
+                .amount()
+            }
+            Self::MemoryHigh | Self::LimitInBytes if amount.is_unlimited() => amount,
+            Self::MemoryHigh | Self::LimitInBytes => Amount(amount.0 & !(page_size() - 1)),
+        }
+    }
+
+    /// Writes the text that stands for `amount`; returns its length.
+    fn format(self, amount: Amount, text: &mut [u8; TEXT]) -> io::Result<usize> {
+        let mut rest = &mut text[..];
+        match self {
+            Self::CpuMax { period_us } => match Quota::quota_for(amount, period_us) {
+                Some(quota) => write!(rest, "{quota} {period_us}")?,
+                None => write!(rest, "max {period_us}")?,
+            },
+            Self::CfsQuota { period_us } => match Quota::quota_for(amount, period_us) {
+                Some(quota) => write!(rest, "{quota}")?,
+                None => write!(rest, "-1")?,
+            },
+            Self::MemoryHigh if amount.is_unlimited() => write!(rest, "max")?,
+            Self::LimitInBytes if amount.is_unlimited() => write!(rest, "-1")?,
+            Self::MemoryHigh | Self::LimitInBytes => write!(rest, "{}", amount.0)?,
+        }
+        let left = rest.len();
+        Ok(TEXT - left)
+    }
+
+    /// The text that stands for `amount`.
+    #[must_use]
+    pub fn text(self, amount: Amount) -> String {
+        let mut text = [0; TEXT];
+        // It has room for the longest text, so that nothing can fail.
+        let length = self.format(amount, &mut text).unwrap_or(0);
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    }
+
+    /// The amount that the file's text stands for, and the period if the file holds one.
+    fn parse(self, text: &[u8]) -> Option<Amount> {
+        match self {
+            Self::CpuMax { .. } => parse_max(text).map(Quota::amount),
+            Self::CfsQuota { period_us } => {
+                let quota = limit(text)?;
+                Some(
+                    Quota {
+                        quota_us: (quota != u64::MAX).then_some(quota),
+                        period_us,
+                    }
+                    .amount(),
+                )
+            }
+            Self::MemoryHigh => limit(text).map(Amount),
+            Self::LimitInBytes => parse_limit_v1(text),
+        }
+    }
+}
+
+/// The least quota that the kernel admits, in microseconds per period.
+pub const MIN_QUOTA_US: u64 = 1_000;
+
+/// Room for the longest text, `18446744073709551615 1000000`.
+const TEXT: usize = 48;
+
+fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+/// One limit of one cgroup.
+#[derive(Debug)]
+pub struct Lever {
+    file: File,
+    kind: Kind,
+    path: Arc<Path>,
+    mark: Option<Mark>,
+}
+
+impl Lever {
+    /// Opens the lever for a resource of the group whose directory is `dir`.
+    ///
+    /// The descriptor is opened `O_NONBLOCK`: newer kernels then lower a memory limit without
+    /// reclaiming inside `write(2)`; older ones ignore the flag, so that a lowering write may
+    /// still block (see [`Lever::may_block`]).
+    ///
+    /// # Errors
+    /// The group is gone, has no such controller, or the file may not be written.
+    pub fn open(dir: &GroupDir, version: Version, resource: Resource) -> Result<Self, LeverError> {
+        let kind = match (version, resource) {
+            (Version::V2, Resource::Memory) => Kind::MemoryHigh,
+            (Version::V1, Resource::Memory) => Kind::LimitInBytes,
+            (Version::V2, Resource::Cpu) => {
+                let quota = read_small(dir, "cpu.max", parse_max)?;
+                Kind::CpuMax {
+                    period_us: quota.period_us,
+                }
+            }
+            (Version::V1, Resource::Cpu) => Kind::CfsQuota {
+                period_us: read_small(dir, "cpu.cfs_period_us", single)?,
+            },
+        };
+        let (file, path) = open_at(dir, kind.file(), OFlags::RDWR | OFlags::NONBLOCK)?;
+        Ok(Self {
+            file,
+            kind,
+            path,
+            mark: None,
+        })
+    }
+
+    /// Notes every write in `mark` first, so that a restore after a crash can tell our values
+    /// from others'.
+    #[must_use]
+    pub fn marked(mut self, mark: Option<Mark>) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Which file it moves.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The file's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The limit that the kernel holds: one `pread`, no allocation.
+    ///
+    /// # Errors
+    /// The group is gone, the file cannot be read, or the period in it is not the lever's.
+    pub fn read(&self) -> Result<Amount, LeverError> {
+        let mut text = [0; TEXT];
+        let length = self
+            .file
+            .read_at(&mut text, 0)
+            .map_err(|source| self.failed("pread", source))?;
+        let text = &text[..length];
+        let held = self.kind.parse(text).ok_or_else(|| LeverError::Garbled {
+            path: self.path.clone(),
+        })?;
+        match (self.kind, parse_max(text)) {
+            (Kind::CpuMax { period_us }, Some(now)) if now.period_us != period_us => {
+                Err(LeverError::OtherPeriod {
+                    path: self.path.clone(),
+                    held,
+                })
+            }
+            _ => Ok(held),
+        }
+    }
+
+    /// Writes a limit: one `pwrite` (two where it is marked), no allocation. What the kernel
+    /// then holds is `self.kind().quantise(amount)`.
+    ///
+    /// # Errors
+    /// The group is gone, or the kernel refused (v1: a child's quota above its parent's, memory
+    /// below what is in use, a limit above `memory.memsw.limit_in_bytes`).
+    pub fn write(&self, amount: Amount) -> Result<(), LeverError> {
+        let mut text = [0; TEXT];
+        let Ok(length) = self.kind.format(amount, &mut text) else {
+            return Err(LeverError::OutOfRange {
+                path: self.path.clone(),
+                amount: amount.0,
+            });
+        };
+        let held = self.kind.quantise(amount);
+        if let Some(mark) = &self.mark {
+            mark.about_to_write(held)
+                .map_err(|source| self.failed("pwrite to the marks", source))?;
+        }
+        self.file
+            .write_at(&text[..length], 0)
+            .map_err(|source| self.failed("pwrite", source))?;
+        if let Some(mark) = &self.mark {
+            mark.written(held);
+        }
+        Ok(())
+    }
+
+    /// Whether writing `to` while the kernel holds `from` may make the kernel reclaim memory
+    /// inside `write(2)`, for seconds: such a write does not belong on the fast thread.
+    #[must_use]
+    pub fn may_block(&self, from: Amount, to: Amount) -> bool {
+        self.kind.resource() == Resource::Memory && to < from
+    }
+
+    fn failed(&self, syscall: &'static str, source: io::Error) -> LeverError {
+        if means_gone(&source) {
+            return LeverError::Gone {
+                path: self.path.clone(),
+            };
+        }
+        LeverError::Io {
+            path: self.path.clone(),
+            syscall,
+            source,
+        }
+    }
+}
+
+fn open_at(dir: &GroupDir, name: &str, flags: OFlags) -> Result<(File, Arc<Path>), LeverError> {
+    let path: Arc<Path> = dir.path().join(name).into();
+    match rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(fd) => Ok((File::from(fd), path)),
+        Err(Errno::NODEV) => Err(LeverError::Gone { path }),
+        Err(Errno::NOENT) if is_removed(dir) => Err(LeverError::Gone { path }),
+        Err(Errno::NOENT) => Err(LeverError::Absent { path }),
+        Err(errno) => Err(LeverError::Io {
+            path,
+            syscall: "openat",
+            source: errno.into(),
+        }),
+    }
+}
+
+/// A removed cgroup's directory has no files any more, not even the one that every group has.
+fn is_removed(dir: &GroupDir) -> bool {
+    rustix::fs::statat(dir, "cgroup.procs", rustix::fs::AtFlags::empty()).is_err()
+}
+
+fn read_small<T>(
+    dir: &GroupDir,
+    name: &str,
+    parse: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<T, LeverError> {
+    let (file, path) = open_at(dir, name, OFlags::RDONLY)?;
+    let mut text = [0; TEXT];
+    match file.read_at(&mut text, 0) {
+        Ok(length) => parse(&text[..length]).ok_or(LeverError::Garbled { path }),
+        Err(error) if means_gone(&error) => Err(LeverError::Gone { path }),
+        Err(source) => Err(LeverError::Io {
+            path,
+            syscall: "pread",
+            source,
+        }),
+    }
+}

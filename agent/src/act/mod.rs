@@ -1,0 +1,30 @@
+//! Changing limits through whoever owns them, and putting everything back.
+
+pub mod backend;
+pub mod cgroupfs;
+pub mod deadline;
+pub mod entry;
+pub mod error;
+pub mod files;
+pub mod group;
+pub mod guardian;
+pub mod ledger;
+pub mod lever;
+pub mod marks;
+mod newer;
+pub mod owner;
+pub mod restore;
+mod v1;
+
+#[cfg(test)]
+mod cgroupfs_tests;
+#[cfg(test)]
+mod group_tests;
+#[cfg(test)]
+mod guardian_tests;
+#[cfg(test)]
+mod ledger_tests;
+#[cfg(test)]
+mod lever_tests;
+#[cfg(test)]
+mod restore_tests;

@@ -1,0 +1,359 @@
+//! What users read, from fixed views: text with the colours taken out, and JSON.
+
+use trimtab_core::signal::{Mode, Resource};
+
+use super::{doctor, explain, journal, restore, show, status, workloads};
+use crate::api::view::*;
+
+/// Compares with a file under `testdata/`.
+fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("testdata");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, anstream::adapter::strip_str(text).to_string()));
+}
+
+/// Compares text and JSON of one view.
+fn both<T: serde::Serialize>(name: &str, view: &T, render: impl Fn(&T) -> String) {
+    golden(name, &render(view));
+    golden(
+        &format!("{name}_json"),
+        &serde_json::to_string_pretty(view).unwrap(),
+    );
+}
+
+fn cpu(micro: u64) -> Quantity {
+    Quantity::MicroCpus(micro)
+}
+
+fn mib(count: u64) -> Quantity {
+    Quantity::Bytes(count << 20)
+}
+
+pub(super) fn a_status() -> Status {
+    Status {
+        version: "0.1.0".into(),
+        pid: 4711,
+        started_unix_ns: 1_700_000_000_000_000_000,
+        uptime_ns: 8_000_000_000_000,
+        paused: true,
+        config_path: "/etc/trimtab/trimtab.toml".into(),
+        observed: 1,
+        recommended: 8,
+        enforced: 3,
+        pinned: 1,
+        pools: vec![
+            Pool {
+                resource: Resource::Cpu,
+                capacity: cpu(8_000_000),
+                reserve: cpu(400_000),
+                floors: cpu(1_200_000),
+                unmanaged: cpu(370_500),
+                size: cpu(6_029_500),
+                lent: cpu(250_000),
+            },
+            Pool {
+                resource: Resource::Memory,
+                capacity: mib(16_000),
+                reserve: mib(800),
+                floors: mib(192),
+                unmanaged: mib(2_500),
+                size: mib(12_508),
+                lent: mib(0),
+            },
+        ],
+        fast_loop: FastLoop {
+            scheduling: "SCHED_FIFO 1".into(),
+            memory_locked: true,
+            events: 120,
+            lifts: 100,
+            denied: 20,
+            lost: 2,
+            reaction_p50_ns: Some(42_000),
+            reaction_p99_ns: Some(380_000),
+            own_wait_p99_ns: Some(9_500),
+        },
+        probes_on: 7,
+        probes_off: 1,
+        cpu_time_ns: 24_000_000_000,
+        resident_bytes: 12 << 20,
+        journal_seq: 345,
+    }
+}
+
+pub(super) fn a_workload() -> Workload {
+    Workload {
+        name: "nginx".into(),
+        path: "/system.slice/nginx.service".into(),
+        policy: "web".into(),
+        mode: Mode::Enforce,
+        pinned: false,
+        owner: "systemd".into(),
+        parent: Some("/system.slice".into()),
+        age_ns: 7_980_000_000_000,
+        warming_up: false,
+        cpu: Some(ResourceState {
+            used: cpu(123_456),
+            limit: cpu(500_000),
+            original: cpu(250_000),
+            floor: cpu(100_000),
+            target: cpu(180_000),
+            ceiling: cpu(4_000_000),
+            lent: cpu(250_000),
+            limited_by: None,
+            foreign: false,
+        }),
+        memory: Some(ResourceState {
+            used: mib(48),
+            limit: mib(64),
+            original: Quantity::Unlimited,
+            floor: mib(16),
+            target: mib(64),
+            ceiling: mib(1536),
+            lent: mib(0),
+            limited_by: Some("/system.slice".into()),
+            foreign: false,
+        }),
+        signals: Signals {
+            waiting_p50_ns: Some(3_200),
+            waiting_p99_ns: Some(1_250_000),
+            throttled_ns: Some(90_000_000),
+            throttled_periods: Some(3),
+            oom_kills: Some(0),
+            cpu_pressure_bp: Some(123),
+            memory_pressure_bp: None,
+        },
+    }
+}
+
+fn some_workloads() -> Vec<Workload> {
+    let idle = Workload {
+        name: "a-service-with-a-long-name".into(),
+        path: "/system.slice/a-service-with-a-long-name.service".into(),
+        policy: "rest".into(),
+        mode: Mode::Recommend,
+        pinned: true,
+        memory: None,
+        signals: Signals {
+            oom_kills: Some(2),
+            ..Signals::default()
+        },
+        cpu: a_workload().cpu.map(|cpu| ResourceState {
+            limit: Quantity::Unlimited,
+            foreign: true,
+            ..cpu
+        }),
+        ..a_workload()
+    };
+    vec![a_workload(), idle]
+}
+
+pub(super) fn some_entries() -> Vec<Entry> {
+    let spend = Entry {
+        seq: 42,
+        monotonic_ns: 5_000_000_000,
+        unix_ns: 1_700_000_000_123_456_789,
+        kind: EntryKind::Spend,
+        workload: "nginx".into(),
+        path: "/system.slice/nginx.service".into(),
+        resource: Some(Resource::Cpu),
+        from: Some(cpu(250_000)),
+        to: Some(cpu(500_000)),
+        cause: "quota-near".into(),
+        rule: "first-lift".into(),
+        denial: None,
+        written: true,
+        latency_ns: Some(42_000),
+        reason: Reason {
+            text: "The period's quota was nearly spent, so the limit was doubled.".into(),
+            inputs: vec![
+                Input {
+                    name: "pool_left".into(),
+                    value: Value::Quantity(cpu(5_779_500)),
+                },
+                Input {
+                    name: "age".into(),
+                    value: Value::DurationNs(17_000),
+                },
+                Input {
+                    name: "percentile".into(),
+                    value: Value::Number(95.0),
+                },
+                Input {
+                    name: "level".into(),
+                    value: Value::Text("leaf".into()),
+                },
+            ],
+            clamps: vec!["ceiling".into(), "parent".into()],
+            otherwise: "Throttled at 0.25 CPU until the period ends.".into(),
+        },
+    };
+    let denied = Entry {
+        seq: 43,
+        resource: Some(Resource::Memory),
+        kind: EntryKind::Spend,
+        from: Some(mib(64)),
+        to: Some(mib(64)),
+        cause: "memory-near".into(),
+        rule: String::new(),
+        denial: Some("ceiling".into()),
+        written: false,
+        latency_ns: None,
+        reason: Reason {
+            text: "The limit stands at the ceiling.".into(),
+            ..Reason::default()
+        },
+        ..spend.clone()
+    };
+    let advice = Entry {
+        seq: 44,
+        kind: EntryKind::Decision,
+        from: Some(cpu(500_000)),
+        to: Some(cpu(180_000)),
+        cause: "tick".into(),
+        rule: "trim".into(),
+        written: false,
+        latency_ns: None,
+        reason: Reason {
+            text: "p95 over 1 min is 0.15 CPU.".into(),
+            ..Reason::default()
+        },
+        ..spend.clone()
+    };
+    let notice = Entry {
+        seq: 45,
+        unix_ns: 1_700_000_001_000_000_000,
+        kind: EntryKind::Notice,
+        reason: Reason {
+            text: "3 events were lost: the ring buffer was full.".into(),
+            ..Reason::default()
+        },
+        ..Entry::default()
+    };
+    vec![spend, denied, advice, notice]
+}
+
+#[test]
+fn status_shows_everything() {
+    both("status", &a_status(), status::render);
+    golden(
+        "status_new",
+        &status::render(&Status {
+            version: "0.1.0".into(),
+            ..Status::default()
+        }),
+    );
+}
+
+#[test]
+fn workloads_line_up() {
+    both("workloads", &some_workloads(), |workloads| {
+        workloads::render(workloads)
+    });
+    golden("workloads_none", &workloads::render(&[]));
+}
+
+#[test]
+fn show_has_limits_and_what_stands_in_their_way() {
+    let detail = Detail {
+        workload: a_workload(),
+        children: vec![
+            "/system.slice/nginx.service/a".into(),
+            "/system.slice/nginx.service/b".into(),
+        ],
+        counters: Counters {
+            lifts: 17,
+            trims: 4,
+            denials: 1,
+            foreign_writes: 0,
+        },
+        recent: some_entries(),
+    };
+    both("show", &detail, show::render);
+}
+
+#[test]
+fn explain_says_why() {
+    both("explain", &some_entries(), |entries| {
+        explain::render(entries)
+    });
+    golden("explain_nothing", &explain::render(&[]));
+}
+
+#[test]
+fn watch_prints_a_line_each() {
+    let lines: String = some_entries()
+        .iter()
+        .map(|entry| journal::line(entry, true))
+        .collect();
+    golden("watch", &lines);
+}
+
+#[test]
+fn doctor_says_what_to_do() {
+    let finding = |area: &str, name: &str, state, why: &str, remedy: &str| Finding {
+        area: area.into(),
+        name: name.into(),
+        state,
+        why: why.into(),
+        remedy: remedy.into(),
+    };
+    let findings = vec![
+        finding(
+            "probes",
+            "quota",
+            FindingState::On,
+            "attached to sched_switch",
+            "",
+        ),
+        finding(
+            "probes",
+            "runq",
+            FindingState::Off,
+            "no BTF",
+            "install a kernel with CONFIG_DEBUG_INFO_BTF",
+        ),
+        finding(
+            "scheduling",
+            "fast loop",
+            FindingState::Degraded,
+            "nice -20: SCHED_FIFO was refused",
+            "run as root",
+        ),
+    ];
+    both("doctor", &findings, |findings| doctor::render(findings));
+}
+
+#[test]
+fn restore_says_what_is_back() {
+    let one = |file: &str, done, note: &str| Restored {
+        path: "/demo/web".into(),
+        file: file.into(),
+        now: "10000 100000".into(),
+        original: "10000 100000".into(),
+        done,
+        note: note.into(),
+    };
+    let restored = vec![
+        one("cpu.max", true, ""),
+        one(
+            "memory.max",
+            false,
+            "original lies below present use; tried again later",
+        ),
+    ];
+    both("restore", &restored, |restored| restore::render(restored));
+    golden("restore_nothing", &restore::render(&[]));
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let text = status::render(&a_status());
+    assert!(text.contains('\u{1b}'), "there are colours to take out");
+    assert!(
+        !serde_json::to_string(&a_status())
+            .unwrap()
+            .contains('\u{1b}')
+    );
+}

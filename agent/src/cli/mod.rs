@@ -1,0 +1,31 @@
+//! The command line: one file per subcommand.
+
+mod agent;
+mod args;
+mod check_config;
+mod context;
+mod doctor;
+mod entry;
+mod exit;
+mod explain;
+#[cfg(test)]
+mod goldens;
+mod hooks;
+mod join;
+mod journal;
+mod mode;
+mod output;
+mod pause;
+mod pin;
+mod restore;
+mod run;
+mod show;
+mod status;
+mod table;
+mod units;
+mod watch;
+mod workloads;
+
+pub use entry::main;
+pub use exit::Failure;
+pub use hooks::Hooks;

@@ -1,0 +1,161 @@
+//! `trimtab show`.
+
+use std::{fmt::Write, process::ExitCode};
+
+use super::{
+    Failure,
+    context::Context,
+    journal,
+    output::{BAD, FAINT, FAIR, HEAD, paint, print},
+    table::Table,
+    units::{count, duration, percent, quantity},
+    workloads::mode,
+};
+use crate::api::view::{Detail, ResourceState, Signals, Workload};
+
+/// Options of `trimtab show`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name, cgroup path, or a part of either that no other workload has
+    workload: String,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
+    let detail = context.ask(async |mut agent| Ok(agent.show(&args.workload).await?))?;
+    print(context.json, &detail, render)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The whole text.
+pub(super) fn render(detail: &Detail) -> String {
+    let workload = &detail.workload;
+    let mut text = about(detail);
+    if workload.cpu.is_some() || workload.memory.is_some() {
+        // Writing to a string cannot fail, here and below.
+        let _ = write!(text, "\n{}", resources(workload));
+    }
+    if !detail.recent.is_empty() {
+        let _ = write!(text, "\n{}\n", paint(HEAD, "RECENT"));
+        for entry in &detail.recent {
+            text += &journal::line(entry, false);
+        }
+    }
+    text
+}
+
+fn about(detail: &Detail) -> String {
+    let workload = &detail.workload;
+    let mut table = Table::new(&["", ""]);
+    let mut line = |label: &str, text: String| table.row([paint(HEAD, label), text]);
+    line("workload", workload.name.clone());
+    line("path", workload.path.clone());
+    line("policy", format!("{}, {}", workload.policy, mode(workload)));
+    line("owner", workload.owner.clone());
+    if let Some(parent) = &workload.parent {
+        line("parent", parent.clone());
+    }
+    for (index, child) in detail.children.iter().enumerate() {
+        line(if index == 0 { "children" } else { "" }, child.clone());
+    }
+    let warm = if workload.warming_up {
+        ", warming up: not trimmed yet"
+    } else {
+        ""
+    };
+    line("age", duration(workload.age_ns) + warm);
+    let counters = &detail.counters;
+    line(
+        "so far",
+        [
+            count(counters.lifts, "lift"),
+            count(counters.trims, "trim"),
+            count(counters.denials, "denial"),
+            count(counters.foreign_writes, "foreign write"),
+        ]
+        .join(", "),
+    );
+    let signals = signals(&workload.signals);
+    if !signals.is_empty() {
+        line("signals", signals.join("; "));
+    }
+    table.render()
+}
+
+/// What is known of how it fares.
+fn signals(signals: &Signals) -> Vec<String> {
+    let mut known = Vec::new();
+    if let (Some(p50), Some(p99)) = (signals.waiting_p50_ns, signals.waiting_p99_ns) {
+        known.push(format!(
+            "waits for a CPU p50 {}, p99 {}",
+            duration(p50),
+            duration(p99)
+        ));
+    }
+    if let Some(ns) = signals.throttled_ns {
+        let text = format!(
+            "throttled {} in {}",
+            duration(ns),
+            count(signals.throttled_periods.unwrap_or(0), "period")
+        );
+        known.push(if ns > 0 {
+            paint(FAIR, text)
+        } else {
+            "never throttled".to_owned()
+        });
+    }
+    if let Some(kills) = signals.oom_kills {
+        known.push(if kills > 0 {
+            paint(BAD, count(kills, "OOM kill"))
+        } else {
+            "no OOM kill".to_owned()
+        });
+    }
+    if let Some(bp) = signals.cpu_pressure_bp {
+        known.push(format!("CPU pressure {}", percent(bp)));
+    }
+    if let Some(bp) = signals.memory_pressure_bp {
+        known.push(format!("memory pressure {}", percent(bp)));
+    }
+    known
+}
+
+fn resources(workload: &Workload) -> String {
+    let mut table = Table::new(&[
+        "",
+        ">USED",
+        ">LIMIT",
+        ">ORIGINAL",
+        ">FLOOR",
+        ">TARGET",
+        ">CEILING",
+        ">LENT",
+        "NOTE",
+    ]);
+    for (name, state) in [("cpu", &workload.cpu), ("memory", &workload.memory)] {
+        let Some(state) = state else { continue };
+        let amounts = [
+            state.used,
+            state.limit,
+            state.original,
+            state.floor,
+            state.target,
+            state.ceiling,
+            state.lent,
+        ];
+        table.row(
+            std::iter::once(paint(HEAD, name))
+                .chain(amounts.map(quantity))
+                .chain([note(state)]),
+        );
+    }
+    table.render()
+}
+
+/// What stands in the way of this limit.
+fn note(state: &ResourceState) -> String {
+    match (&state.limited_by, state.foreign) {
+        (_, true) => paint(BAD, "written by somebody else"),
+        (Some(above), false) => paint(FAIR, format!("limited by {above}")),
+        (None, false) => paint(FAINT, ""),
+    }
+}

@@ -1,0 +1,157 @@
+//! `trimtab status`.
+
+use std::{fmt::Write, process::ExitCode};
+
+use trimtab_core::signal::Resource;
+
+use super::{
+    Failure,
+    context::Context,
+    output::{BAD, FAINT, FAIR, HEAD, paint, print},
+    table::Table,
+    units::{bytes, count, duration, percent, quantity},
+};
+use crate::api::view::{FastLoop, Pool, Status};
+
+/// Options of `trimtab status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args, context: &Context) -> Result<ExitCode, Failure> {
+    let status = context.ask(async |mut agent| Ok(agent.status().await?))?;
+    print(context.json, &status, render)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The whole text.
+pub(super) fn render(status: &Status) -> String {
+    let mut table = Table::new(&["", ""]);
+    let mut line = |label: &str, text: String| table.row([paint(HEAD, label), text]);
+    let config = if status.config_path.is_empty() {
+        "defaults"
+    } else {
+        &status.config_path
+    };
+    line(
+        "agent",
+        format!(
+            "trimtab {}, pid {}, up {}, {config}",
+            status.version,
+            status.pid,
+            duration(status.uptime_ns)
+        ),
+    );
+    if status.paused {
+        line(
+            "paused",
+            paint(FAIR, "no limits are written until `trimtab resume`"),
+        );
+    }
+    line("workloads", workloads(status));
+    line("fast loop", fast_loop(&status.fast_loop));
+    line("reaction", reaction(&status.fast_loop));
+    line("probes", probes(status));
+    line("own cost", own_cost(status));
+    let mut text = table.render();
+    if !status.pools.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{}", pools(&status.pools));
+    }
+    text
+}
+
+fn workloads(status: &Status) -> String {
+    format!(
+        "{}: {} enforced, {} recommended, {} observed; {} pinned",
+        status.observed + status.recommended + status.enforced,
+        status.enforced,
+        status.recommended,
+        status.observed,
+        status.pinned
+    )
+}
+
+fn fast_loop(fast: &FastLoop) -> String {
+    let lost = format!("{} lost", fast.lost);
+    format!(
+        "{}, memory {}; {}: {}, {} denied, {}",
+        if fast.scheduling.is_empty() {
+            "scheduling not known"
+        } else {
+            &fast.scheduling
+        },
+        if fast.memory_locked {
+            "locked"
+        } else {
+            "not locked"
+        },
+        count(fast.events, "event"),
+        count(fast.lifts, "lift"),
+        fast.denied,
+        if fast.lost > 0 {
+            paint(BAD, lost)
+        } else {
+            lost
+        }
+    )
+}
+
+fn reaction(fast: &FastLoop) -> String {
+    let or_none = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), duration);
+    if fast.reaction_p50_ns.is_none() && fast.reaction_p99_ns.is_none() {
+        return paint(FAINT, "no event answered yet");
+    }
+    format!(
+        "p50 {}, p99 {} from event to limit written; own waiting p99 {}",
+        or_none(fast.reaction_p50_ns),
+        or_none(fast.reaction_p99_ns),
+        or_none(fast.own_wait_p99_ns)
+    )
+}
+
+fn probes(status: &Status) -> String {
+    let mut text = format!("{} on", status.probes_on);
+    if status.probes_off > 0 {
+        text += &paint(FAIR, format!(", {} off", status.probes_off));
+        text += "; `trimtab doctor` says why";
+    }
+    text
+}
+
+fn own_cost(status: &Status) -> String {
+    let share = u128::from(status.cpu_time_ns) * 10_000 / u128::from(status.uptime_ns.max(1));
+    let share = u32::try_from(share).unwrap_or(u32::MAX);
+    format!(
+        "{} of a CPU, {}",
+        percent(share),
+        bytes(status.resident_bytes)
+    )
+}
+
+fn pools(pools: &[Pool]) -> String {
+    let mut table = Table::new(&[
+        "POOL",
+        ">CAPACITY",
+        ">RESERVE",
+        ">FLOORS",
+        ">UNMANAGED",
+        ">SIZE",
+        ">LENT",
+    ]);
+    for pool in pools {
+        let name = match pool.resource {
+            Resource::Cpu => "cpu",
+            Resource::Memory => "memory",
+        };
+        let amounts = [
+            pool.capacity,
+            pool.reserve,
+            pool.floors,
+            pool.unmanaged,
+            pool.size,
+            pool.lent,
+        ];
+        table.row(std::iter::once(name.to_owned()).chain(amounts.map(quantity)));
+    }
+    table.render()
+}

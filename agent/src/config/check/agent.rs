@@ -1,0 +1,192 @@
+//! `[agent]`, `[fast]` and `[probes]`.
+
+use std::path::PathBuf;
+
+use serde_spanned::Spanned;
+use trimtab_core::signal::Nanos;
+
+use super::Checker;
+use crate::config::{
+    raw::{self, Key},
+    report::instead_of,
+    schema::{Agent, Fast, Foreign, Probes, Reserve, Scheduling},
+    units::{Memory, Share},
+};
+use crate::probe::Probe;
+
+/// Bounds of `tick`: below, the slow loop would be the load; above, its twin would come too late.
+const TICK: (Nanos, Nanos) = (Nanos(100_000_000), Nanos::MINUTE);
+
+/// Bounds of `ring_size`, in bytes: a page to 64 MiB.
+const RING: (u64, u64) = (4096, 64 << 20);
+
+/// One day.
+const DAY: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
+
+impl Checker<'_> {
+    pub(super) fn agent(&mut self, raw: raw::Agent) -> Agent {
+        let default = Agent::default();
+        Agent {
+            socket: self.path(raw.socket, "socket", default.socket),
+            runtime_directory: self.path(
+                raw.runtime_directory,
+                "runtime_directory",
+                default.runtime_directory,
+            ),
+            tick: self.duration(raw.tick.as_ref(), "tick", TICK.0..=TICK.1, default.tick),
+            reserve: self.reserve(&raw.reserve),
+            exclude: self.selector(raw.exclude.as_deref().unwrap_or_default()),
+            foreign: self.foreign(&raw.foreign),
+        }
+    }
+
+    fn path(&mut self, key: Key<PathBuf>, name: &str, default: PathBuf) -> PathBuf {
+        let Some(key) = key else { return default };
+        if key.get_ref().is_absolute() {
+            return key.into_inner();
+        }
+        self.wrong(
+            key.span(),
+            format!("`{name}` is no absolute path"),
+            format!("write it from the root, such as \"{}\"", default.display()),
+        );
+        default
+    }
+
+    fn reserve(&mut self, raw: &raw::Reserve) -> Reserve {
+        let default = Reserve::default();
+        Reserve {
+            cpu: raw
+                .cpu
+                .as_ref()
+                .map_or(default.cpu, |key| self.reserved(key, key.get_ref().0)),
+            memory: raw
+                .memory
+                .as_ref()
+                .map_or(default.memory, |key| self.reserved(key, key.get_ref().0)),
+        }
+    }
+
+    /// With everything in reserve nothing could ever be lent.
+    fn reserved<T>(&mut self, key: &Spanned<T>, share: Share) -> Share {
+        if matches!(share, Share::OfNode(10_000..)) {
+            self.wrong(
+                key.span(),
+                "a reserve of the whole node leaves nothing to lend",
+                "write less than 100%; to write no limits at all, leave policies in mode \"recommend\"",
+            );
+        }
+        share
+    }
+
+    fn foreign(&mut self, raw: &raw::Foreign) -> Foreign {
+        let default = Foreign::default();
+        let foreign = Foreign {
+            newborn: self.duration(
+                raw.newborn.as_ref(),
+                "newborn",
+                Nanos(0)..=DAY,
+                default.newborn,
+            ),
+            backoff: self.duration(
+                raw.backoff.as_ref(),
+                "backoff",
+                Nanos::SECOND..=DAY,
+                default.backoff,
+            ),
+            writes: self.whole(raw.writes.as_ref(), "writes", 1..=1000, default.writes),
+            window: self.duration(
+                raw.window.as_ref(),
+                "window",
+                Nanos::SECOND..=DAY,
+                default.window,
+            ),
+        };
+        if foreign.window < foreign.backoff
+            && let Some(key) = raw
+                .window
+                .as_ref()
+                .map(Spanned::span)
+                .or(raw.backoff.as_ref().map(Spanned::span))
+        {
+            self.wrong(
+                key,
+                "`window` is shorter than `backoff`, so that foreign writes would never be counted together",
+                "make `window` at least `writes` times as long as `backoff`",
+            );
+        }
+        foreign
+    }
+
+    pub(super) fn probes(&mut self, raw: raw::Probes) -> Probes {
+        let mut off = Vec::new();
+        for name in raw.off.unwrap_or_default() {
+            match Probe::ALL
+                .into_iter()
+                .find(|probe| probe.name() == name.get_ref())
+            {
+                Some(probe) => off.push(probe),
+                None => self.wrong(
+                    name.span(),
+                    format!("there is no probe `{}`", name.get_ref()),
+                    instead_of(name.get_ref(), &Probe::ALL.map(Probe::name)),
+                ),
+            }
+        }
+        Probes { off }
+    }
+
+    pub(super) fn fast(&mut self, raw: raw::Fast) -> Fast {
+        let default = Fast::default();
+        let scheduling = raw
+            .scheduling
+            .as_ref()
+            .map_or(default.scheduling, |key| *key.get_ref());
+        let priority = self.whole(
+            raw.priority.as_ref(),
+            "priority",
+            1..=99,
+            u32::from(default.priority),
+        );
+        if let Some(key) = &raw.priority
+            && scheduling != Scheduling::Fifo
+        {
+            self.wrong(
+                key.span(),
+                "`priority` has no meaning without scheduling = \"fifo\"",
+                "remove `priority`, or write scheduling = \"fifo\"",
+            );
+        }
+        Fast {
+            scheduling,
+            priority: u8::try_from(priority).unwrap_or(default.priority),
+            lock_memory: raw
+                .lock_memory
+                .map_or(default.lock_memory, Spanned::into_inner),
+            ring_bytes: self.ring(raw.ring_size.as_ref(), default.ring_bytes),
+        }
+    }
+
+    fn ring(&mut self, key: Option<&Spanned<Memory>>, default: u32) -> u32 {
+        let Some(key) = key else { return default };
+        let Share::Amount(bytes) = key.get_ref().0 else {
+            self.wrong(
+                key.span(),
+                "the ring buffer's size does not depend on the node",
+                "write a size such as \"256KiB\"",
+            );
+            return default;
+        };
+        match u32::try_from(bytes.0) {
+            Ok(size) if bytes.0.is_power_of_two() && (RING.0..=RING.1).contains(&bytes.0) => size,
+            _ => {
+                self.wrong(
+                    key.span(),
+                    "the kernel takes no ring buffer of this size",
+                    "write a power of two from \"4KiB\" to \"64MiB\"",
+                );
+                default
+            }
+        }
+    }
+}

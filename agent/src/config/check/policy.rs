@@ -1,0 +1,453 @@
+//! `[[policy]]`.
+
+use std::{collections::HashMap, ops::Range};
+
+use serde_spanned::Spanned;
+use trimtab_core::signal::{Amount, Nanos, Resource};
+
+use super::Checker;
+use crate::config::{
+    raw::{self, Key},
+    schema::{Bounds, Headroom, Kind, Policy, Threshold},
+    select::Selector,
+    units::{Cpu, Memory, Share},
+};
+
+/// The longest that anything in a policy may last.
+const LONGEST: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
+
+/// The least CPU limit: 1 ms in the kernel's default period of 100 ms.
+const LEAST_CPU: Amount = Amount(10_000);
+
+/// The least memory limit that any process can live under.
+const LEAST_MEMORY: Amount = Amount(1 << 20);
+
+impl Checker<'_> {
+    pub(super) fn policies(&mut self, raw: Vec<Spanned<raw::Policy>>) -> Vec<Policy> {
+        let mut lines: HashMap<String, usize> = HashMap::new();
+        let mut policies: Vec<Policy> = Vec::new();
+        for policy in raw {
+            let span = policy.span();
+            let policy = policy.into_inner();
+            let name = self.name(policy.name.as_ref(), span.clone(), &mut lines);
+            let select = self.select(policy.select.as_ref(), span.clone());
+            self.reached(policy.select.as_ref(), &select, &policies);
+            policies.push(self.policy(policy, name, select));
+        }
+        policies
+    }
+
+    /// A name that explanations can use: there, plain, and only once.
+    fn name(
+        &mut self,
+        key: Option<&Spanned<String>>,
+        policy: Range<usize>,
+        lines: &mut HashMap<String, usize>,
+    ) -> String {
+        let Some(key) = key else {
+            self.wrong(
+                policy,
+                "the policy has no name",
+                "add name = \"...\": explanations call it by that",
+            );
+            return String::new();
+        };
+        let name = key.get_ref().clone();
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        {
+            self.wrong(
+                key.span(),
+                format!("`{name}` is no name"),
+                "use letters, digits, `.`, `_` and `-`, at least one of them",
+            );
+        } else if name == Policy::RUN {
+            self.wrong(
+                key.span(),
+                format!("`{name}` is the built-in policy of `trimtab run`"),
+                "choose another name",
+            );
+        } else if let Some(line) = lines.get(&name) {
+            self.wrong(
+                key.span(),
+                format!("a second policy is called `{name}`"),
+                format!("the first stands on line {line}: rename one of the two"),
+            );
+        } else {
+            lines.insert(
+                name.clone(),
+                self.source[..key.span().start].matches('\n').count() + 1,
+            );
+        }
+        name
+    }
+
+    fn select(
+        &mut self,
+        key: Option<&Spanned<Vec<Spanned<String>>>>,
+        policy: Range<usize>,
+    ) -> Selector {
+        let Some(key) = key else {
+            self.wrong(
+                policy,
+                "the policy selects nothing",
+                "add select = [\"/path/of/cgroups/*\"]",
+            );
+            return Selector::default();
+        };
+        if key.get_ref().is_empty() {
+            self.wrong(
+                key.span(),
+                "the list is empty: the policy selects nothing",
+                "name cgroups, such as [\"/system.slice/*.service\"], or remove the policy",
+            );
+        }
+        self.selector(key.get_ref())
+    }
+
+    /// The first policy that selects a cgroup has it, so one whose every pattern stands in an
+    /// earlier one has nothing.
+    fn reached(
+        &mut self,
+        key: Option<&Spanned<Vec<Spanned<String>>>>,
+        select: &Selector,
+        earlier: &[Policy],
+    ) {
+        let Some(key) = key else { return };
+        let covered = |pattern: &String, policy: &Policy| {
+            let theirs = policy.select.patterns();
+            theirs.contains(pattern) || theirs.iter().any(|other| other == "/**")
+        };
+        let all = |policy: &&Policy| {
+            select
+                .patterns()
+                .iter()
+                .all(|pattern| covered(pattern, policy))
+        };
+        if !select.patterns().is_empty()
+            && let Some(policy) = earlier.iter().find(all)
+        {
+            self.wrong(
+                key.span(),
+                format!(
+                    "nothing is left to select: `{}` above has all of this",
+                    policy.name
+                ),
+                "the first policy that selects a cgroup has it: put the narrower one first",
+            );
+        }
+    }
+
+    fn policy(&mut self, raw: raw::Policy, name: String, select: Selector) -> Policy {
+        let default = Policy::new(name, select);
+        let kind = self.kind(&raw);
+        let cpu = self.bounds(Resource::Cpu, &raw, raw.cpu.as_ref(), |Cpu(share)| share);
+        let memory = self.bounds(
+            Resource::Memory,
+            &raw,
+            raw.memory.as_ref(),
+            |Memory(share)| share,
+        );
+        if let Some(key) = raw
+            .resources
+            .as_ref()
+            .filter(|key| key.get_ref().is_empty())
+        {
+            self.wrong(
+                key.span(),
+                "the policy manages no resource",
+                "name \"cpu\", \"memory\" or both",
+            );
+        }
+        let longest = Nanos(0)..=LONGEST;
+        let percent = 0..=1000;
+        Policy {
+            mode: raw.mode.map_or(default.mode, Spanned::into_inner),
+            kind,
+            cpu,
+            memory,
+            trim: raw.trim.map_or(default.trim, Spanned::into_inner),
+            warm_up: self.duration(
+                raw.warm_up.as_ref(),
+                "warm_up",
+                longest.clone(),
+                default.warm_up,
+            ),
+            cooldown: self.duration(
+                raw.cooldown.as_ref(),
+                "cooldown",
+                longest.clone(),
+                default.cooldown,
+            ),
+            cut_interval: self.duration(
+                raw.cut_interval.as_ref(),
+                "cut_interval",
+                longest,
+                default.cut_interval,
+            ),
+            largest_cut: self.whole(
+                raw.largest_cut.as_ref(),
+                "largest_cut",
+                1..=90,
+                default.largest_cut,
+            ),
+            use_headroom: self.whole(
+                raw.use_headroom.as_ref(),
+                "use_headroom",
+                percent,
+                default.use_headroom,
+            ),
+            lifts_per_minute: self.whole(
+                raw.lifts_per_minute.as_ref(),
+                "lifts_per_minute",
+                1..=6000,
+                default.lifts_per_minute,
+            ),
+            changes_per_minute: self.whole(
+                raw.changes_per_minute.as_ref(),
+                "changes_per_minute",
+                1..=60,
+                default.changes_per_minute,
+            ),
+            ..default
+        }
+    }
+
+    fn kind(&mut self, raw: &raw::Policy) -> Kind {
+        let kind = raw
+            .kind
+            .as_ref()
+            .map_or(raw::Kind::Headroom, |key| *key.get_ref());
+        let headroom = [
+            ("percentile", raw.percentile.as_ref().map(Spanned::span)),
+            ("window", raw.window.as_ref().map(Spanned::span)),
+            ("margin", raw.margin.as_ref().map(Spanned::span)),
+        ];
+        let threshold = [
+            ("high", raw.high.as_ref().map(Spanned::span)),
+            ("low", raw.low.as_ref().map(Spanned::span)),
+            ("for", raw.r#for.as_ref().map(Spanned::span)),
+            ("factor", raw.factor.as_ref().map(Spanned::span)),
+        ];
+        match kind {
+            raw::Kind::Headroom => {
+                self.of_other_kind(&threshold, "headroom", "threshold");
+                self.headroom(raw)
+            }
+            raw::Kind::Threshold => {
+                self.of_other_kind(&headroom, "threshold", "headroom");
+                self.threshold(raw)
+            }
+        }
+    }
+
+    fn of_other_kind(&mut self, keys: &[(&str, Option<Range<usize>>)], this: &str, other: &str) {
+        for (name, span) in keys {
+            if let Some(span) = span {
+                self.wrong(
+                    span.clone(),
+                    format!("`{name}` belongs to kind = \"{other}\", and this policy is of kind \"{this}\""),
+                    format!("remove `{name}`, or write kind = \"{other}\""),
+                );
+            }
+        }
+    }
+
+    fn headroom(&mut self, raw: &raw::Policy) -> Kind {
+        let default = Headroom::default();
+        Kind::Headroom(Headroom {
+            percentile: self.whole(
+                raw.percentile.as_ref(),
+                "percentile",
+                1..=100,
+                default.percentile,
+            ),
+            window: self.duration(
+                raw.window.as_ref(),
+                "window",
+                Nanos(5 * Nanos::SECOND.0)..=LONGEST,
+                default.window,
+            ),
+            margin: self.whole(raw.margin.as_ref(), "margin", 0..=1000, default.margin),
+        })
+    }
+
+    fn threshold(&mut self, raw: &raw::Policy) -> Kind {
+        let default = Threshold::default();
+        let threshold = Threshold {
+            high: self.whole(raw.high.as_ref(), "high", 1..=100, default.high),
+            low: self.whole(raw.low.as_ref(), "low", 0..=99, default.low),
+            duration: self.duration(
+                raw.r#for.as_ref(),
+                "for",
+                Nanos::SECOND..=LONGEST,
+                default.duration,
+            ),
+            factor: self.factor(raw.factor.as_ref(), default.factor),
+        };
+        let key = raw.low.as_ref().or(raw.high.as_ref()).map(Spanned::span);
+        let key = key.or_else(|| raw.factor.as_ref().map(Spanned::span));
+        if let Some(span) = key {
+            if threshold.low >= threshold.high {
+                self.wrong(
+                    span,
+                    format!(
+                        "`low` ({}) is not below `high` ({})",
+                        threshold.low, threshold.high
+                    ),
+                    "leave room between the two, or the limit would move up and down for ever",
+                );
+            } else if threshold.low * threshold.factor > threshold.high * 100 {
+                self.wrong(
+                    span,
+                    format!(
+                        "shrinking at {} % by a factor of {}.{:02} goes straight beyond {} %",
+                        threshold.low,
+                        threshold.factor / 100,
+                        threshold.factor % 100,
+                        threshold.high
+                    ),
+                    format!(
+                        "make `low` at most {}, which is high / factor",
+                        threshold.high * 100 / threshold.factor
+                    ),
+                );
+            }
+        }
+        Kind::Threshold(threshold)
+    }
+
+    /// A factor in the file is a plain number, here it is in percent.
+    fn factor(&mut self, key: Option<&Spanned<f64>>, default: u32) -> u32 {
+        let Some(key) = key else { return default };
+        let factor = *key.get_ref();
+        if (1.05..=10.0).contains(&factor) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "within 105 to 1000"
+            )]
+            return (factor * 100.0).round() as u32;
+        }
+        self.wrong(
+            key.span(),
+            format!("`factor` of {factor} is out of range"),
+            "write 1.05 to 10",
+        );
+        default
+    }
+
+    fn bounds<T: Copy>(
+        &mut self,
+        resource: Resource,
+        policy: &raw::Policy,
+        raw: Option<&Spanned<raw::Bounds<T>>>,
+        share: impl Fn(T) -> Share,
+    ) -> Option<Bounds> {
+        let name = match resource {
+            Resource::Cpu => "cpu",
+            Resource::Memory => "memory",
+        };
+        let listed = policy.resources.as_ref().map(Spanned::get_ref);
+        if listed.is_some_and(|listed| !listed.iter().any(|one| *one.get_ref() == resource)) {
+            if let Some(raw) = raw {
+                self.wrong(
+                    first_key(raw),
+                    format!("the policy sets bounds for {name} and does not manage it"),
+                    format!("add \"{name}\" to `resources`, or remove the bounds"),
+                );
+            }
+            return None;
+        }
+        let default = Bounds::of(resource);
+        let Some(raw) = raw else { return Some(default) };
+        let keys = raw.get_ref();
+        let value = |key: &Key<T>, default: Share| {
+            key.as_ref().map_or(default, |key| share(*key.get_ref()))
+        };
+        let bounds = Bounds {
+            floor: value(&keys.floor, default.floor),
+            ceiling: value(&keys.ceiling, default.ceiling),
+            step: value(&keys.step, default.step),
+        };
+        self.least(
+            resource,
+            keys.floor.as_ref().map(Spanned::span),
+            bounds.floor,
+            "floor",
+        );
+        self.least(
+            resource,
+            keys.ceiling.as_ref().map(Spanned::span),
+            bounds.ceiling,
+            "ceiling",
+        );
+        if let Some(key) = keys.step.as_ref().filter(|_| is_nothing(bounds.step)) {
+            self.wrong(
+                key.span(),
+                "a step of nothing lifts nothing",
+                "write the least that is worth a write",
+            );
+        }
+        if self.upside_down(resource, &bounds)
+            && let Some(key) = keys.floor.as_ref().or(keys.ceiling.as_ref())
+        {
+            self.wrong(
+                key.span(),
+                format!("the {name} floor lies above the ceiling"),
+                "the floor is what is guaranteed, the ceiling the most there may be: lower the one or raise the other",
+            );
+        }
+        Some(bounds)
+    }
+
+    /// Whether the floor lies above the ceiling, as far as that can be known here.
+    fn upside_down(&self, resource: Resource, bounds: &Bounds) -> bool {
+        match (bounds.floor, bounds.ceiling, self.node) {
+            (Share::Amount(floor), Share::Amount(ceiling), _) => floor > ceiling,
+            (Share::OfNode(floor), Share::OfNode(ceiling), _) => floor > ceiling,
+            (floor, ceiling, Some(node)) => {
+                let capacity = node.capacity(resource);
+                floor.of(capacity) > ceiling.of(capacity)
+            }
+            (_, _, None) => false,
+        }
+    }
+
+    /// Below the least amount the kernel refuses, or nothing can run.
+    fn least(&mut self, resource: Resource, key: Option<Range<usize>>, share: Share, name: &str) {
+        let Some(span) = key else { return };
+        let (least, text) = match resource {
+            Resource::Cpu => (LEAST_CPU, "0.01 CPU, which is 1 ms in a period of 100 ms"),
+            Resource::Memory => (LEAST_MEMORY, "\"1MiB\""),
+        };
+        let too_small = match share {
+            Share::Amount(amount) => amount < least,
+            Share::OfNode(part) => part == 0,
+        };
+        if too_small {
+            self.wrong(
+                span,
+                format!("a `{name}` this small cannot be set"),
+                format!("write at least {text}"),
+            );
+        }
+    }
+}
+
+fn is_nothing(share: Share) -> bool {
+    matches!(share, Share::Amount(Amount::ZERO) | Share::OfNode(0))
+}
+
+/// The place of the first key of a table of bounds, or of the table.
+fn first_key<T>(raw: &Spanned<raw::Bounds<T>>) -> Range<usize> {
+    let keys = raw.get_ref();
+    [&keys.floor, &keys.ceiling, &keys.step]
+        .into_iter()
+        .flatten()
+        .map(Spanned::span)
+        .min_by_key(|span| span.start)
+        .unwrap_or_else(|| raw.span())
+}

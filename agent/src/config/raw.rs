@@ -1,0 +1,129 @@
+//! The file as it is written: every key optional, every value with its place.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+use trimtab_core::signal::{Mode, Resource};
+
+use super::{
+    schema::Scheduling,
+    units::{Cpu, Duration, Memory},
+};
+
+/// A value that may be left out and knows where it stands.
+pub(super) type Key<T> = Option<Spanned<T>>;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) agent: Agent,
+    pub(super) fast: Fast,
+    pub(super) probes: Probes,
+    pub(super) policy: Vec<Spanned<Policy>>,
+}
+
+/// `[agent]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Agent {
+    pub(super) socket: Key<PathBuf>,
+    pub(super) runtime_directory: Key<PathBuf>,
+    pub(super) tick: Key<Duration>,
+    pub(super) reserve: Reserve,
+    pub(super) exclude: Option<Vec<Spanned<String>>>,
+    pub(super) foreign: Foreign,
+}
+
+/// `[agent.reserve]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Reserve {
+    pub(super) cpu: Key<Cpu>,
+    pub(super) memory: Key<Memory>,
+}
+
+/// `[agent.foreign]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Foreign {
+    pub(super) newborn: Key<Duration>,
+    pub(super) backoff: Key<Duration>,
+    pub(super) writes: Key<i64>,
+    pub(super) window: Key<Duration>,
+}
+
+/// `[fast]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Fast {
+    pub(super) scheduling: Key<Scheduling>,
+    pub(super) priority: Key<i64>,
+    pub(super) lock_memory: Key<bool>,
+    pub(super) ring_size: Key<Memory>,
+}
+
+/// `[probes]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Probes {
+    pub(super) off: Option<Vec<Spanned<String>>>,
+}
+
+/// One `[[policy]]`. The parameters of both kinds stand side by side, so that each keeps its place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Policy {
+    pub(super) name: Key<String>,
+    pub(super) select: Key<Vec<Spanned<String>>>,
+    pub(super) mode: Key<Mode>,
+    pub(super) resources: Key<Vec<Spanned<Resource>>>,
+    pub(super) kind: Key<Kind>,
+    pub(super) percentile: Key<i64>,
+    pub(super) window: Key<Duration>,
+    pub(super) margin: Key<i64>,
+    pub(super) high: Key<i64>,
+    pub(super) low: Key<i64>,
+    pub(super) r#for: Key<Duration>,
+    pub(super) factor: Key<f64>,
+    pub(super) cpu: Key<Bounds<Cpu>>,
+    pub(super) memory: Key<Bounds<Memory>>,
+    pub(super) trim: Key<bool>,
+    pub(super) warm_up: Key<Duration>,
+    pub(super) cooldown: Key<Duration>,
+    pub(super) cut_interval: Key<Duration>,
+    pub(super) largest_cut: Key<i64>,
+    pub(super) use_headroom: Key<i64>,
+    pub(super) lifts_per_minute: Key<i64>,
+    pub(super) changes_per_minute: Key<i64>,
+}
+
+/// `kind = ...`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// A percentile and a margin.
+    Headroom,
+    /// Two thresholds and a factor.
+    Threshold,
+}
+
+/// `cpu.*` and `memory.*`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Bounds<T> {
+    pub(super) floor: Key<T>,
+    pub(super) ceiling: Key<T>,
+    pub(super) step: Key<T>,
+}
+
+impl<T> Default for Bounds<T> {
+    fn default() -> Self {
+        Self {
+            floor: None,
+            ceiling: None,
+            step: None,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Trimtab: the shell around the pure decision core.
+//!
+//! Data flows one way: `probe` and `sense` read the kernel, `trimtab_core` decides, `act` writes
+//! through whoever owns the limit, and `api` and `cli` read the journal and the latest snapshot.
+
+pub mod act;
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod fast;
+pub mod identity;
+pub mod journal;
+pub mod probe;
+pub mod run;
+pub mod sense;

@@ -1,0 +1,396 @@
+//! Loads the object, attaches what the plan allows, and hands out the parts.
+
+use std::{
+    error::Error as _,
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader, Pod,
+    maps::{Map, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, ProgramError},
+};
+use trimtab_ebpf::{Layout, Settings};
+
+use super::{
+    Error, Log, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches, btf::Btf,
+    plan::Plan,
+};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRIMTAB_PROBES"));
+
+/// The programs, each called like its hook, and the probes that share it.
+const PROGRAMS: [(&str, &[Probe]); 8] = [
+    (
+        "sched_switch",
+        &[Probe::RunqLatency, Probe::ThrottledRunning],
+    ),
+    (
+        "sched_wakeup",
+        &[Probe::RunqLatency, Probe::ThrottledWaking],
+    ),
+    (
+        "sched_wakeup_new",
+        &[Probe::RunqLatency, Probe::ThrottledWaking],
+    ),
+    ("sched_stat_runtime", &[Probe::QuotaNear, Probe::MemoryNear]),
+    ("mm_vmscan_memcg_reclaim_end", &[Probe::ReclaimFailing]),
+    ("mark_victim", &[Probe::OomKill]),
+    ("cgroup_mkdir", &[Probe::CgroupLifecycle]),
+    ("cgroup_rmdir", &[Probe::CgroupLifecycle]),
+];
+
+/// The loaded probes. Dropping it detaches them all.
+pub struct Probes {
+    ring: Option<Ring>,
+    watches: Watches,
+    runq: Runq,
+    lost: Lost,
+    log: Option<Log>,
+    status: Vec<ProbeStatus>,
+    map_bytes: u64,
+    _attached: Ebpf,
+}
+
+impl Probes {
+    /// Loads and attaches what this kernel allows; a probe that cannot be had says why in
+    /// [`Probes::status`].
+    ///
+    /// # Errors
+    /// When nothing can be loaded at all (no BTF, no permission): go on without, with
+    /// [`unavailable`] as the status.
+    pub fn load(options: &Options) -> Result<Self, Error> {
+        let mut plan = Plan::new(&Btf::of_kernel()?, options);
+        let kernel = aya::Btf::from_sys_fs().map_err(Error::KernelBtf)?;
+        let mut object = open(&plan, options, 1)?;
+        if let Err(error) = load_programs(&mut object, &kernel, &plan, options) {
+            // Duties that share a program fall together: try each by itself, and go on with those that stand.
+            exclude(&mut plan, &kernel, options, &error)?;
+            object = open(&plan, options, 1)?;
+            load_programs(&mut object, &kernel, &plan, options)?;
+        }
+        attach(&mut object, &mut plan, options);
+        drop(kernel);
+        // The kernel's types took tens of megabytes in small pieces, which the allocator would keep.
+        // SAFETY: a call without preconditions.
+        unsafe { libc::malloc_trim(0) };
+        Self::from_object(object, plan, options)
+    }
+
+    fn from_object(mut object: Ebpf, plan: Plan, options: &Options) -> Result<Self, Error> {
+        let map_bytes = object.maps().filter_map(|(_, map)| locked_bytes(map)).sum();
+        let ring = RingBuf::try_from(take(&mut object, "EVENTS")?)
+            .map_err(|source| map_error("EVENTS", "open", 0, source))?;
+        let counts = PerCpuArray::try_from(take(&mut object, "LOST")?)
+            .map_err(|source| map_error("LOST", "open", 0, source))?;
+        Ok(Self {
+            ring: Some(Ring::new(ring)),
+            watches: Watches::new(
+                take(&mut object, "CPU_WATCH")?,
+                take(&mut object, "MEMORY_WATCH")?,
+                options.max_watches,
+            )?,
+            runq: Runq::of(&mut object, options)?,
+            lost: Lost::new(counts),
+            log: if options.log {
+                Log::of(&mut object)
+            } else {
+                None
+            },
+            status: plan.status,
+            map_bytes,
+            _attached: object,
+        })
+    }
+
+    /// The ring, once: it belongs to the fast thread.
+    pub fn take_ring(&mut self) -> Option<Ring> {
+        self.ring.take()
+    }
+
+    /// The watch maps; clone them for another thread.
+    pub fn watches(&mut self) -> &mut Watches {
+        &mut self.watches
+    }
+
+    /// The run-queue histograms.
+    pub fn runq(&mut self) -> &mut Runq {
+        &mut self.runq
+    }
+
+    /// The counters of what was lost.
+    #[must_use]
+    pub const fn lost(&self) -> &Lost {
+        &self.lost
+    }
+
+    /// What the probes say besides events, once, if [`Options::log`] asked for it.
+    pub fn take_log(&mut self) -> Option<Log> {
+        self.log.take()
+    }
+
+    /// One entry per probe, in the order of [`Probe::ALL`].
+    #[must_use]
+    pub fn status(&self) -> &[ProbeStatus] {
+        &self.status
+    }
+
+    /// Kernel memory that the maps take, in bytes.
+    #[must_use]
+    pub const fn map_bytes(&self) -> u64 {
+        self.map_bytes
+    }
+}
+
+/// The status of every probe when [`Probes::load`] failed.
+#[must_use]
+pub fn unavailable(error: &Error) -> Vec<ProbeStatus> {
+    Probe::ALL
+        .into_iter()
+        .map(|probe| ProbeStatus {
+            probe,
+            state: State::Off,
+            why: error.to_string(),
+        })
+        .collect()
+}
+
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Constant<T>(T);
+
+// SAFETY: plain integers, `repr(C)`, without padding.
+unsafe impl Pod for Constant<Layout> {}
+// SAFETY: as above.
+unsafe impl Pod for Constant<Settings> {}
+
+/// Makes the maps and fills in the constants. `starts`: room for the benchmark's hash by pid.
+pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, Error> {
+    EbpfLoader::new()
+        // The object has no relocations against kernel types: all of its offsets are constants.
+        .btf(None)
+        .override_global("LAYOUT", &Constant(plan.layout), true)
+        .override_global("SETTINGS", &Constant(plan.settings), true)
+        .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries("CPU_WATCH", options.max_watches)
+        .map_max_entries("MEMORY_WATCH", options.max_watches)
+        .map_max_entries("RUNQ_GROUPS", options.groups())
+        .map_max_entries("RUNQ_HISTS", options.groups())
+        .map_max_entries("CELLS", options.cells())
+        .map_max_entries("BASELINE_STARTS", starts)
+        .map_max_entries("AYA_LOGS", if options.log { 64 << 10 } else { 4096 })
+        .override_global(
+            "AYA_LOG_LEVEL",
+            if options.log { &u8::MAX } else { &0 },
+            true,
+        )
+        .load(OBJECT)
+        .map_err(|source| Error::Object {
+            remedy: remedy(&source),
+            source,
+        })
+}
+
+/// The programs that the plan needs, and the options allow.
+fn programs(wanted: ProbeSet, options: &Options) -> impl Iterator<Item = &'static str> {
+    PROGRAMS.into_iter().filter_map(move |(name, probes)| {
+        let detached = options.detached.iter().any(|hook| hook == name);
+        (!detached && probes.iter().any(|probe| wanted.has(*probe))).then_some(name)
+    })
+}
+
+fn load_programs(
+    object: &mut Ebpf,
+    kernel: &aya::Btf,
+    plan: &Plan,
+    options: &Options,
+) -> Result<(), Error> {
+    for name in programs(plan.wanted(), options) {
+        program(object, name)?
+            .load(name, kernel)
+            .map_err(|source| refused(name, source))?;
+    }
+    Ok(())
+}
+
+/// Takes out the probes that this kernel refuses even alone; passes `error` on when that is all of them.
+fn exclude(
+    plan: &mut Plan,
+    kernel: &aya::Btf,
+    options: &Options,
+    error: &Error,
+) -> Result<(), Error> {
+    for probe in Probe::ALL
+        .into_iter()
+        .filter(|probe| plan.wanted().has(*probe))
+        .collect::<Vec<_>>()
+    {
+        let mut alone = Plan {
+            layout: plan.layout,
+            settings: plan.settings,
+            status: Vec::new(),
+        };
+        alone.settings.duties = ProbeSet::of(probe).duties();
+        let mut object = open(&alone, options, 1)?;
+        if let Err(error) = load_programs(&mut object, kernel, &alone, options) {
+            plan.lower(probe, State::Off, &error.to_string());
+        }
+    }
+    tracing::warn!(%error, "a probe was refused; going on without it");
+    Ok(())
+}
+
+/// Attaches what is loaded; what cannot be attached takes its probes down, wholly or in part.
+fn attach(object: &mut Ebpf, plan: &mut Plan, options: &Options) {
+    let wanted = plan.wanted();
+    for (name, probes) in PROGRAMS {
+        let active = probes.iter().copied().filter(|probe| wanted.has(*probe));
+        let failure = if options.detached.iter().any(|hook| hook == name) {
+            Some(format!("hook {name} is left detached"))
+        } else if active.clone().next().is_none() {
+            None
+        } else {
+            program(object, name)
+                .and_then(|program| program.attach().map_err(|source| refused(name, source)))
+                .err()
+                .map(|error| error.to_string())
+        };
+        for (probe, failure) in active.zip(std::iter::repeat(failure)) {
+            if let Some(failure) = failure {
+                let state = if probe.hooks().len() > 1 {
+                    State::Degraded
+                } else {
+                    State::Off
+                };
+                plan.lower(probe, state, &failure);
+            }
+        }
+    }
+}
+
+fn program<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut BtfTracePoint, Error> {
+    object
+        .program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(Error::Missing {
+            what: "program",
+            name,
+        })
+}
+
+/// Loads and attaches a program that is not called like its hook.
+pub(super) fn program_on(
+    object: &mut Ebpf,
+    name: &'static str,
+    hook: &str,
+    kernel: &aya::Btf,
+) -> Result<(), Error> {
+    let program = program(object, name)?;
+    program
+        .load(hook, kernel)
+        .map_err(|source| refused(name, source))?;
+    program.attach().map_err(|source| refused(name, source))?;
+    Ok(())
+}
+
+pub(super) fn take(object: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
+    object
+        .take_map(name)
+        .ok_or(Error::Missing { what: "map", name })
+}
+
+/// What the kernel accounts for a map, from the descriptor's information.
+fn locked_bytes(map: &Map) -> Option<u64> {
+    let (Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) = map
+    else {
+        return None;
+    };
+    let info = fs::read_to_string(format!(
+        "/proc/self/fdinfo/{}",
+        data.fd().as_fd().as_raw_fd()
+    ))
+    .ok()?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("memlock:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn refused(name: &'static str, source: ProgramError) -> Error {
+    let reason = match &source {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            // The verifier ends with its statistics; the line before says what it refused.
+            let is_statistics = |line: &str| {
+                ["processed ", "stack depth ", "verification time "]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+            };
+            let line = log
+                .lines()
+                .rev()
+                .find(|line| !is_statistics(line) && !line.trim().is_empty());
+            format!(
+                "{io_error}, {}",
+                line.unwrap_or_else(|| permission(io_error))
+            )
+        }
+        other => other.to_string(),
+    };
+    Error::Program {
+        name,
+        reason,
+        source: Box::new(source),
+    }
+}
+
+/// What to do about an object that cannot be loaded.
+fn remedy(error: &EbpfError) -> &'static str {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<io::Error>() {
+            return permission(error);
+        }
+        cause = inner.source();
+    }
+    "the two halves may be of different builds: `cargo xtask build` makes both"
+}
+
+fn permission(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            "needs CAP_BPF and CAP_PERFMON (or root), and a kernel that is not locked down to `confidentiality`"
+        }
+        Some(libc::ENOMEM) => "no memory for the maps: ask for fewer groups in the configuration",
+        _ => "this kernel refuses it",
+    }
+}
+
+pub(super) fn duplicate(name: &'static str, map: &MapData) -> Result<Map, Error> {
+    map.fd()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(MapError::from)
+        .and_then(MapData::from_fd)
+        .and_then(Map::from_map_data)
+        .map_err(|source| map_error(name, "duplicate", 0, source))
+}
+
+pub(super) const fn map_error(
+    map: &'static str,
+    call: &'static str,
+    id: u64,
+    source: MapError,
+) -> Error {
+    Error::Map {
+        map,
+        call,
+        id,
+        source,
+    }
+}

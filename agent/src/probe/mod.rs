@@ -1,0 +1,30 @@
+//! The user-space half of each eBPF program.
+//!
+//! [`Probes::load`] resolves kernel fields from BTF, plans what this kernel can give, loads and
+//! attaches. What comes back is split by owner: the [`Ring`] goes to the fast thread, [`Watches`]
+//! can be cloned for whoever selects workloads, [`Runq`] and [`Lost`] are read by the slow loop.
+
+mod baseline;
+mod btf;
+mod error;
+mod load;
+mod log;
+mod lost;
+mod options;
+mod plan;
+mod ring;
+mod runq;
+mod status;
+mod watch;
+
+pub use baseline::{Baseline, Design};
+pub use error::Error;
+pub use load::{Probes, unavailable};
+pub use log::Log;
+pub use lost::{Losses, Lost};
+pub use options::{Law, Options};
+pub use ring::Ring;
+pub use runq::Runq;
+pub use status::{Probe, ProbeSet, ProbeStatus, State};
+pub use trimtab_ebpf::{Event, Level, RunqHist, Watch, kind};
+pub use watch::Watches;

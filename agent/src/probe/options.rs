@@ -1,0 +1,64 @@
+//! How to load.
+
+use super::ProbeSet;
+
+/// When a nearly spent quota is worth a warning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Law {
+    /// Less than a quarter of the period's pool is left, or of the quota less than 5 ms.
+    Fixed,
+    /// What is left will not last until the period ends at the rate of this period.
+    Burn,
+    /// Both at once.
+    FixedAndBurn,
+    /// So little is left, and the workload has used more than is usual for it.
+    #[default]
+    FixedAndUsual,
+}
+
+/// How to load.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which probes to load; the rest stay detached and say so.
+    pub probes: ProbeSet,
+    /// Size of the ring in bytes; rounded up to a power of two of at least one page.
+    pub ring_bytes: u32,
+    /// How many groups can be watched, per controller.
+    pub max_watches: u32,
+    /// How many groups can have a run-queue histogram, of 4 KiB each; rounded up to a power of two.
+    pub max_runq_groups: u32,
+    /// Cells for tasks that wait in a run queue, 16 bytes each; rounded up to a power of two.
+    pub runq_cells: u32,
+    /// When a nearly spent quota is worth a warning.
+    pub law: Law,
+    /// Whether the probes say more than events, for debugging: see [`super::Log`].
+    pub log: bool,
+    /// Hooks to leave out, whatever needs them: what is lost without a hook can be tested so.
+    pub detached: Vec<String>,
+}
+
+impl Options {
+    pub(super) fn cells(&self) -> u32 {
+        self.runq_cells.clamp(1, 1 << 22).next_power_of_two()
+    }
+
+    /// Twice as many as groups, so that searches stay short.
+    pub(super) fn groups(&self) -> u32 {
+        (2 * self.max_runq_groups.clamp(8, 1 << 16)).next_power_of_two()
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            probes: ProbeSet::ALL,
+            ring_bytes: 256 << 10,
+            max_watches: 4096,
+            max_runq_groups: 512,
+            runq_cells: 1 << 16,
+            law: Law::default(),
+            log: false,
+            detached: Vec::new(),
+        }
+    }
+}

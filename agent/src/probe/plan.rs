@@ -1,0 +1,231 @@
+//! What this kernel can give: decided here, once, from its type information.
+
+use trimtab_ebpf::{ABSENT, Layout, Settings, law};
+
+use super::{Law, Options, Probe, ProbeSet, ProbeStatus, State, btf::Btf};
+
+/// The kernel fields without which there is nothing to load, as named in [`Layout`].
+const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
+    match probe {
+        Probe::RunqLatency => &[
+            &["task_pid", "task_state", "task_prio", "task_group"],
+            GROUP,
+        ],
+        Probe::QuotaNear => &[
+            &["task_tgid", "task_prio", "task_ran", "task_group"],
+            GROUP,
+            BANDWIDTH,
+        ],
+        Probe::ThrottledRunning | Probe::ThrottledWaking => &[
+            &[
+                "task_pid",
+                "task_tgid",
+                "task_prio",
+                "task_group",
+                "task_queue",
+                "task_parent_entity",
+            ],
+            &[
+                "entity_parent",
+                "entity_queue",
+                "queue_group",
+                "queue_throttled",
+            ],
+            GROUP,
+            BANDWIDTH,
+        ],
+        Probe::MemoryNear => &[&["task_tgid", "task_ran"], MEMORY],
+        Probe::ReclaimFailing => &[&["task_tgid", "task_flags"], MEMORY],
+        Probe::OomKill => &[&["task_pid"], MEMORY],
+        Probe::CgroupLifecycle => &[&["css_cgroup", "cgroup_parent_css"], CGROUP],
+    }
+}
+
+/// The kernel fields without which it can do less, and what that is.
+const fn optional(probe: Probe) -> &'static [(&'static str, &'static str)] {
+    match probe {
+        Probe::RunqLatency => &[
+            (
+                "queue_throttled",
+                "waiting throttled is not told from waiting behind others",
+            ),
+            (
+                "queue_throttled_time",
+                "a throttling that begins and ends within a wait is not seen",
+            ),
+            (
+                "task_cpu",
+                "a throttling that begins and ends within a wait is not seen",
+            ),
+        ],
+        _ => &[],
+    }
+}
+
+const CGROUP: &[&str] = &["cgroup_node", "cgroup_root", "root_hierarchy", "node_id"];
+const GROUP: &[&str] = &[
+    "group_cgroup",
+    "cgroup_level",
+    "cgroup_node",
+    "cgroup_root",
+    "root_hierarchy",
+    "node_id",
+];
+const BANDWIDTH: &[&str] = &[
+    "group_parent",
+    "group_quota",
+    "group_period",
+    "group_left",
+    "group_periods",
+];
+const MEMORY: &[&str] = &[
+    "task_cgroups",
+    "set_memory",
+    "css_cgroup",
+    "css_parent",
+    "memcg_usage",
+    "memcg_high",
+    "memcg_max",
+    "cgroup_node",
+    "cgroup_level",
+    "cgroup_root",
+    "root_hierarchy",
+    "node_id",
+];
+
+/// What is loaded, and why the rest is not.
+pub(super) struct Plan {
+    /// Where the kernel's fields lie.
+    pub(super) layout: Layout,
+    /// What the probes are told.
+    pub(super) settings: Settings,
+    /// In the order of [`Probe::ALL`].
+    pub(super) status: Vec<ProbeStatus>,
+}
+
+impl Plan {
+    /// Decides, from the kernel's types and what is wanted.
+    pub(super) fn new(btf: &Btf, options: &Options) -> Self {
+        let mut layout = Layout::NONE;
+        let mut missing = Vec::new();
+        for (index, (name, root, path, expected)) in Layout::FIELDS.iter().enumerate() {
+            match btf.field(root, path, expected) {
+                Ok(offset) => layout.set(index, offset),
+                Err(why) => missing.push((*name, why)),
+            }
+        }
+        // The array holds one pointer per controller.
+        match btf.enumerator("cgroup_subsys_id", "memory_cgrp_id") {
+            Some(index) if layout.set_memory != ABSENT => layout.set_memory += 8 * index,
+            _ => {
+                layout.set_memory = ABSENT;
+                missing.push((
+                    "set_memory",
+                    "the kernel has no memory controller".to_owned(),
+                ));
+            }
+        }
+        let mut plan = Self {
+            layout,
+            settings: settings(btf, options),
+            status: Vec::new(),
+        };
+        for probe in Probe::ALL {
+            let status = plan.judge(btf, probe, options, &missing);
+            if status.state != State::Off {
+                plan.settings.duties |= probe.bit();
+            }
+            plan.status.push(status);
+        }
+        plan
+    }
+
+    /// The probes that are on, wholly or in part.
+    pub(super) const fn wanted(&self) -> ProbeSet {
+        ProbeSet(self.settings.duties)
+    }
+
+    /// Takes a probe out, or notes that a part of it is missing.
+    pub(super) fn lower(&mut self, probe: Probe, state: State, reason: &str) {
+        if state == State::Off {
+            self.settings.duties &= !probe.bit();
+        }
+        for status in self
+            .status
+            .iter_mut()
+            .filter(|status| status.probe == probe)
+        {
+            status.state = state;
+            if !status.why.is_empty() {
+                status.why.push_str("; ");
+            }
+            status.why.push_str(reason);
+        }
+    }
+
+    fn judge(
+        &self,
+        btf: &Btf,
+        probe: Probe,
+        options: &Options,
+        missing: &[(&str, String)],
+    ) -> ProbeStatus {
+        let off = |why: String| ProbeStatus {
+            probe,
+            state: State::Off,
+            why,
+        };
+        if !options.probes.has(probe) {
+            return off("switched off".to_owned());
+        }
+        if let Some(hook) = probe.hooks().iter().find(|hook| !btf.has_tracepoint(hook)) {
+            return off(format!("the kernel has no tracepoint {hook}"));
+        }
+        let why = |name: &str| {
+            missing
+                .iter()
+                .find(|(absent, _)| *absent == name)
+                .map(|(_, why)| why.as_str())
+        };
+        if let Some(why) = required(probe)
+            .iter()
+            .copied()
+            .flatten()
+            .find_map(|name| why(name))
+        {
+            return off(format!("the kernel's types do not fit: {why}"));
+        }
+        let lacking: Vec<_> = optional(probe)
+            .iter()
+            .filter(|(name, _)| self.layout.get(name) == ABSENT)
+            .map(|(_, consequence)| *consequence)
+            .collect();
+        let state = if lacking.is_empty() {
+            State::On
+        } else {
+            State::Degraded
+        };
+        ProbeStatus {
+            probe,
+            state,
+            why: lacking.join("; "),
+        }
+    }
+}
+
+fn settings(btf: &Btf, options: &Options) -> Settings {
+    Settings {
+        duties: 0,
+        law: match options.law {
+            Law::Fixed => law::FIXED,
+            Law::Burn => law::BURN,
+            Law::FixedAndBurn => law::FIXED_AND_BURN,
+            Law::FixedAndUsual => law::FIXED_AND_USUAL,
+        },
+        cell_mask: options.cells() - 1,
+        group_mask: options.groups() - 1,
+        own_tgid: std::process::id(),
+        victim_is_task: u32::from(btf.argument_is_pointer("mark_victim", 0) == Some(true)),
+        page_shift: rustix::param::page_size().trailing_zeros(),
+    }
+}

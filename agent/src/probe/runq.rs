@@ -1,0 +1,161 @@
+//! Run-queue waiting of the groups that are registered: histograms made in the kernel.
+
+use aya::{
+    Ebpf, Pod,
+    maps::{Array, IterableMap as _, MapData},
+};
+use trimtab_ebpf::{RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqHist};
+
+use super::{
+    Error, Options,
+    load::{duplicate, map_error, take},
+};
+
+const GROUPS: &str = "RUNQ_GROUPS";
+const HISTS: &str = "RUNQ_HISTS";
+
+/// The histograms, by the id of the group whose CPU controller governs the task.
+///
+/// They only ever grow: a reader keeps the last state and takes the difference. Only one handle
+/// may register and unregister; every handle may read.
+pub struct Runq {
+    groups: Array<MapData, u64>,
+    hists: Array<MapData, Entry>,
+    max: u32,
+}
+
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Entry(RunqHist);
+
+// SAFETY: `RunqHist` is `repr(C)`, plain integers, without padding.
+unsafe impl Pod for Entry {}
+
+impl Runq {
+    pub(super) fn of(object: &mut Ebpf, options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            groups: Array::try_from(take(object, GROUPS)?)
+                .map_err(|source| map_error(GROUPS, "open", 0, source))?,
+            hists: Array::try_from(take(object, HISTS)?)
+                .map_err(|source| map_error(HISTS, "open", 0, source))?,
+            max: options.max_runq_groups,
+        })
+    }
+
+    /// Another handle on the same histograms.
+    ///
+    /// # Errors
+    /// When the file descriptors cannot be duplicated.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let groups = duplicate(GROUPS, self.groups.map())?;
+        let hists = duplicate(HISTS, self.hists.map())?;
+        Ok(Self {
+            groups: Array::try_from(groups)
+                .map_err(|source| map_error(GROUPS, "open", 0, source))?,
+            hists: Array::try_from(hists).map_err(|source| map_error(HISTS, "open", 0, source))?,
+            max: self.max,
+        })
+    }
+
+    /// Starts a histogram for the group `id`; one that is there goes on.
+    ///
+    /// # Errors
+    /// [`Error::Full`], or the system call's error.
+    pub fn register(&mut self, id: u64) -> Result<(), Error> {
+        let mut vacant = None;
+        for index in self.cells(id) {
+            let found = self.group(index)?;
+            if found == id {
+                return Ok(());
+            }
+            if found == RUNQ_FREE || found == RUNQ_GONE {
+                vacant = vacant.or(Some(index));
+            }
+            if found == RUNQ_FREE {
+                break;
+            }
+        }
+        let index = vacant.ok_or(Error::Full {
+            map: GROUPS,
+            max: self.max,
+        })?;
+        // The kernel counts as soon as the id is there, so the histogram has to be empty by then.
+        self.hists
+            .set(index, Entry(RunqHist::default()), 0)
+            .map_err(|source| map_error(HISTS, "update", id, source))?;
+        self.set_group(index, id)
+    }
+
+    /// Drops the histogram of the group `id`. `false` when there was none.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn unregister(&mut self, id: u64) -> Result<bool, Error> {
+        match self.find(id)? {
+            Some(index) => self.set_group(index, RUNQ_GONE).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The histogram of the group `id` since it was registered; `None` when it is not.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn read(&self, id: u64) -> Result<Option<RunqHist>, Error> {
+        self.find(id)?.map(|index| self.hist(index)).transpose()
+    }
+
+    /// Hands every histogram to `each`, in no order. Reads the whole table: to read a few groups
+    /// of many, [`Runq::read`] is cheaper.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn for_each(&self, mut each: impl FnMut(u64, &RunqHist)) -> Result<(), Error> {
+        for index in 0..self.groups.len() {
+            let id = self.group(index)?;
+            if id != RUNQ_FREE && id != RUNQ_GONE {
+                each(id, &self.hist(index)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&self, id: u64) -> Result<Option<u32>, Error> {
+        for index in self.cells(id) {
+            match self.group(index)? {
+                found if found == id => return Ok(Some(index)),
+                RUNQ_FREE => break,
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the kernel looks for a group.
+    fn cells(&self, id: u64) -> impl Iterator<Item = u32> + use<> {
+        let mask = self.groups.len() - 1;
+        #[expect(clippy::cast_possible_truncation, reason = "the mask is a u32")]
+        let first = (id & u64::from(mask)) as u32;
+        (0..RUNQ_PROBES).map(move |probe| (first + probe) & mask)
+    }
+
+    fn group(&self, index: u32) -> Result<u64, Error> {
+        self.groups
+            .get(&index, 0)
+            .map_err(|source| map_error(GROUPS, "lookup", index.into(), source))
+    }
+
+    fn set_group(&mut self, index: u32, id: u64) -> Result<(), Error> {
+        self.groups
+            .set(index, id, 0)
+            .map_err(|source| map_error(GROUPS, "update", id, source))
+    }
+
+    fn hist(&self, index: u32) -> Result<RunqHist, Error> {
+        let Entry(hist) = self
+            .hists
+            .get(&index, 0)
+            .map_err(|source| map_error(HISTS, "lookup", index.into(), source))?;
+        Ok(hist)
+    }
+}

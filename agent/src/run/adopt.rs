@@ -1,0 +1,459 @@
+//! Taking groups up as workloads.
+
+use std::{collections::HashMap, sync::Arc};
+
+use trimtab_core::{
+    decide::{EnvelopeUpdate, WorkloadSpec},
+    signal::{Amount, Mode, Resource, Slot},
+};
+
+use super::{
+    agent::{Agent, now},
+    selection::Selected,
+    workload::{LimitState, Sample, Workload},
+};
+use crate::{
+    act::{
+        backend::{Adopted, Backend as _, Held, Range, Target, Wish},
+        cgroupfs::Cgroupfs,
+        error::ActError,
+        ledger::Ledger,
+        owner::{may_write, owner},
+    },
+    fast::{Command, Entry},
+    identity::path::{Identity, identify},
+    sense::{
+        cgroup::{Group, Ids},
+        file::{SenseError, Sight},
+        tree::{Changes, ancestors},
+    },
+};
+
+/// What is kept about groups whose limits we may write.
+pub(super) struct Adoptions {
+    pub(super) ledger: Ledger,
+    backend: Cgroupfs,
+    /// Groups of released workloads that the fast thread has not let go of.
+    pub(super) leaving: HashMap<Slot, Ids>,
+    /// Groups that it has let go of, and whose originals are still to go back.
+    pub(super) left: Vec<Ids>,
+    /// Groups that found no free slot: counted, so that it can be said.
+    pub(super) overflow: u64,
+}
+
+impl Adoptions {
+    pub(super) fn new(ledger: Ledger) -> Self {
+        Self {
+            ledger,
+            backend: Cgroupfs,
+            leaving: HashMap::new(),
+            left: Vec::new(),
+            overflow: 0,
+        }
+    }
+}
+
+/// A group on its way to becoming a workload.
+struct Candidate {
+    path: Arc<str>,
+    selected: Selected,
+    group: Group,
+    identity: Identity,
+    held: [Option<Limit>; 2],
+}
+
+/// What the kernel holds for one resource when a group is taken up.
+#[derive(Clone, Copy)]
+struct Limit {
+    adopted: Amount,
+    held: Amount,
+}
+
+impl Agent {
+    /// Follows the tree: what has gone is released, what has appeared is taken up.
+    pub(super) fn follow(&mut self, changes: &Changes) {
+        for path in &changes.vanished {
+            if let Some(slot) = self.workloads.at(path) {
+                self.release(slot);
+            }
+        }
+        // A group that appears in one more hierarchy has more to manage than before.
+        for path in &changes.appeared {
+            if let Some(slot) = self.workloads.at(path)
+                && let (Some(workload), Some(ids)) = (self.workloads.get(slot), self.tree.ids(path))
+                && workload.group.ids != ids
+                && !workload.run
+            {
+                self.let_go(slot);
+            }
+        }
+        self.take_up_each(changes.appeared.iter().cloned());
+    }
+
+    /// Takes up every group that a policy has and that is no workload yet.
+    pub(super) fn take_up_all(&mut self) {
+        let paths: Vec<_> = self
+            .tree
+            .groups()
+            .map(|(path, _)| Arc::clone(path))
+            .collect();
+        self.take_up_each(paths.into_iter());
+    }
+
+    fn take_up_each(&mut self, paths: impl Iterator<Item = Arc<str>>) {
+        let mut chosen = Vec::new();
+        for path in paths {
+            if self.workloads.at(&path).is_none()
+                && let Some(selected) = self.selection.of(&format!("/{path}"))
+            {
+                chosen.push((path, selected));
+            }
+        }
+        if !chosen.is_empty() {
+            self.take_up_batch(chosen);
+            self.slow.flush();
+        }
+    }
+
+    /// Takes one group up; `None` when it cannot be.
+    pub(super) fn take_up(&mut self, path: &str, selected: &Selected) -> Option<Slot> {
+        self.take_up_batch(vec![(path.into(), selected.clone())]);
+        self.workloads.at(path)
+    }
+
+    fn take_up_batch(&mut self, chosen: Vec<(Arc<str>, Selected)>) {
+        let mut candidates = Vec::new();
+        for (path, selected) in chosen {
+            match self.candidate(path.clone(), selected) {
+                Ok(Sight::Here(candidate)) => candidates.push(candidate),
+                Ok(Sight::Gone) => {}
+                Err(error) => tracing::warn!(path = &*path, %error, "a group cannot be read"),
+            }
+        }
+        let mut adopted = self.adopt_enforced(&mut candidates).into_iter();
+        for candidate in candidates {
+            let held = if candidate.selected.mode == Mode::Enforce {
+                adopted.next()
+            } else {
+                None
+            };
+            self.admit(candidate, held);
+        }
+    }
+
+    fn candidate(
+        &mut self,
+        path: Arc<str>,
+        selected: Selected,
+    ) -> Result<Sight<Candidate>, SenseError> {
+        let Sight::Here(group) = Group::open(&self.hierarchies, &path)? else {
+            return Ok(Sight::Gone);
+        };
+        let quota = match &group.cpu {
+            None => None,
+            Some(reader) => match reader.quota(&mut self.scratch)? {
+                Sight::Here(quota) => quota.map(crate::sense::cpu::Quota::amount),
+                Sight::Gone => return Ok(Sight::Gone),
+            },
+        };
+        let memory = match &group.memory {
+            None => None,
+            Some(reader) => match reader.read(&mut self.scratch)? {
+                Sight::Here(memory) => Some(memory.effective_limit()),
+                Sight::Gone => return Ok(Sight::Gone),
+            },
+        };
+        let limit = |amount: Option<Amount>| {
+            amount.map(|amount| Limit {
+                adopted: amount,
+                held: amount,
+            })
+        };
+        let identity = identify(&path);
+        Ok(Sight::Here(Candidate {
+            path,
+            selected,
+            group,
+            identity,
+            held: [limit(quota), limit(memory)],
+        }))
+    }
+
+    /// Takes over the limits of every candidate in mode `enforce`, originals first. One whose
+    /// limits may not or cannot be taken over goes on in mode `recommend`.
+    fn adopt_enforced(&mut self, candidates: &mut [Candidate]) -> Vec<Adopted> {
+        let mut jobs = Vec::new();
+        let mut enforced = Vec::new();
+        for (index, candidate) in candidates.iter_mut().enumerate() {
+            if candidate.selected.mode != Mode::Enforce {
+                continue;
+            }
+            match job(&self.hierarchies, candidate) {
+                Ok(job) => {
+                    jobs.push(job);
+                    enforced.push(index);
+                }
+                Err(error) => recommend(candidate, &error),
+            }
+        }
+        let results = self
+            .adoptions
+            .backend
+            .adopt(&mut self.adoptions.ledger, jobs);
+        let mut adopted = Vec::new();
+        for (index, result) in enforced.into_iter().zip(results) {
+            let Some(candidate) = candidates.get_mut(index) else {
+                continue;
+            };
+            match result {
+                Ok(one) => {
+                    let limit = |held: &Option<Held>| {
+                        held.as_ref().map(|held| Limit {
+                            adopted: held.adopted,
+                            held: held.limit,
+                        })
+                    };
+                    candidate.held = [limit(&one.cpu), limit(&one.memory)];
+                    adopted.push(one);
+                }
+                Err(error) => recommend(candidate, &error),
+            }
+        }
+        adopted
+    }
+
+    fn admit(&mut self, candidate: Candidate, adopted: Option<Adopted>) {
+        let now = now();
+        let Some((slot, epoch)) = self.workloads.reserve(now) else {
+            self.adoptions.overflow += 1;
+            tracing::warn!(
+                path = &*candidate.path,
+                "no room for another workload; it is left alone"
+            );
+            return;
+        };
+        let Candidate {
+            path,
+            selected,
+            group,
+            identity,
+            held,
+        } = candidate;
+        let parent = ancestors(&path).find_map(|above| self.workloads.at(above));
+        let period_us = group
+            .cpu
+            .as_ref()
+            .and_then(|reader| reader.quota(&mut self.scratch).ok()?.here()?)
+            .map_or(100_000, |quota| quota.period_us);
+        let limits = Resource::ALL.map(|resource| {
+            let (bounds, limit) = (selected.bounds[resource.index()]?, held[resource.index()]?);
+            Some(LimitState {
+                bounds,
+                adopted: limit.adopted,
+                held: limit.held,
+                target: limit.held,
+                foreign: false,
+            })
+        });
+        let amounts = |of: fn(&LimitState) -> Amount| {
+            limits
+                .each_ref()
+                .map(|limit| limit.as_ref().map_or(Amount::UNLIMITED, of))
+        };
+        let updates = self.engine.adopt(
+            slot,
+            epoch,
+            WorkloadSpec {
+                name: identity.name.clone(),
+                parent,
+                mode: selected.mode,
+                policy: selected.rule,
+                born: now,
+                adopted: amounts(|limit| limit.adopted),
+                held: amounts(|limit| limit.held),
+                period_us,
+                bounds: limits
+                    .each_ref()
+                    .map(|limit| limit.as_ref().map(|limit| limit.bounds)),
+            },
+        );
+        self.claim_children(slot, &path);
+        self.watch(slot, &group, &limits, selected.mode);
+        let Adopted { cpu, memory } = adopted.unwrap_or_default();
+        let levers = [cpu.map(|held| held.lever), memory.map(|held| held.lever)];
+        let memory = Group::open(&self.hierarchies, &path)
+            .ok()
+            .and_then(Sight::here)
+            .and_then(|group| group.memory);
+        self.send(Command::Adopt(
+            slot,
+            Box::new(Entry {
+                adopted: updates,
+                envelopes: [None, None],
+                levers,
+                memory,
+                unused: Amount::ZERO,
+            }),
+        ));
+        self.workloads.insert(Workload {
+            slot,
+            epoch,
+            name: identity.name.clone(),
+            policy: selected.policy,
+            mode: selected.mode,
+            pinned: false,
+            run: false,
+            owner: owner(&identity).to_string(),
+            group,
+            parent,
+            since: now,
+            limits,
+            first: Sample::default(),
+            last: Sample::default(),
+            used: [Amount::ZERO; 2],
+            above: [None, None],
+            counters: crate::api::view::Counters::default(),
+        });
+        self.read_counters(slot);
+        if let Some(workload) = self.workloads.get_mut(slot) {
+            workload.first = workload.last.clone();
+            workload.used = [Amount::ZERO; 2];
+        }
+    }
+
+    /// Workloads below a new one had another parent until now.
+    fn claim_children(&mut self, slot: Slot, path: &str) {
+        let below: Vec<_> = self
+            .workloads
+            .iter()
+            .filter(|child| {
+                child.slot != slot
+                    && ancestors(&child.group.path).any(|above| above == path)
+                    && child.parent.is_none_or(|parent| {
+                        self.workloads
+                            .get(parent)
+                            .is_none_or(|parent| parent.group.path.len() < path.len())
+                    })
+            })
+            .map(|child| child.slot)
+            .collect();
+        for child in below {
+            self.engine.reparent(child, Some(slot));
+            if let Some(child) = self.workloads.get_mut(child) {
+                child.parent = Some(slot);
+            }
+        }
+    }
+
+    /// Tells the kernel to raise events for a group.
+    fn watch(&mut self, slot: Slot, group: &Group, limits: &[Option<LimitState>; 2], mode: Mode) {
+        let Some(probes) = &mut self.probes else {
+            return;
+        };
+        if let Some(id) = group.ids.cpu
+            && let Err(error) = probes.runq().register(id)
+        {
+            tracing::warn!(%error, "a group's waiting cannot be measured");
+        }
+        for resource in Resource::ALL {
+            let (Some(id), Some(_)) = (group.ids.of(resource), &limits[resource.index()]) else {
+                continue;
+            };
+            if mode == Mode::Observe {
+                continue;
+            }
+            if let Err(error) = probes.watches().set(resource, id, slot.0, 0) {
+                tracing::warn!(%error, "a group cannot be watched: its limits are lifted by the tick only");
+            }
+        }
+    }
+
+    /// Somebody else's value has been taken for the new original: the ledger must know it, and the
+    /// fast thread have a lever of the present period, before anything is written again.
+    pub(super) fn adopted_anew(&mut self, update: &EnvelopeUpdate) {
+        let (slot, resource) = (update.slot, update.resource);
+        let (Some(limit), Some(workload)) = (update.limit, self.workloads.get_mut(slot)) else {
+            return;
+        };
+        if let Some(state) = workload.limit(resource) {
+            state.adopted = update.adopted;
+            state.held = limit;
+            state.foreign = false;
+        }
+        if workload.mode != Mode::Enforce {
+            return;
+        }
+        let path = Arc::clone(&workload.group.path);
+        // The other resource is being moved meanwhile, and is nobody else's.
+        let mut bounds = [None; 2];
+        bounds[resource.index()] = workload.limits[resource.index()].map(|limit| limit.bounds);
+        let target = match Target::open(&self.hierarchies, &path).map_err(ActError::from) {
+            Ok(Sight::Here(target)) => Ok(target),
+            Ok(Sight::Gone) => return,
+            Err(error) => Err(error),
+        };
+        let Adoptions {
+            ledger, backend, ..
+        } = &mut self.adoptions;
+        let adopt = |target| backend.adopt(ledger, vec![(target, wish(&bounds))]).pop();
+        match target.map(adopt) {
+            Ok(Some(Ok(Adopted { cpu, memory }))) => {
+                for held in cpu.into_iter().chain(memory) {
+                    self.send(Command::Lever(slot, resource, Box::new(held.lever)));
+                }
+            }
+            Ok(None | Some(Err(ActError::Gone { .. }))) => {}
+            Ok(Some(Err(error))) | Err(error) => self.step_back(slot, &error),
+        }
+    }
+
+    /// Without its original in the ledger a limit must not be written any more.
+    fn step_back(&mut self, slot: Slot, error: &ActError) {
+        if let Some(workload) = self.workloads.get_mut(slot) {
+            tracing::warn!(path = &*workload.group.path, %error, "a new original cannot be kept; mode `recommend` instead of `enforce`");
+            workload.mode = Mode::Recommend;
+        }
+        self.engine.change_mode(slot, Mode::Recommend);
+        for update in self.engine.updates() {
+            self.send(Command::Refit(update.slot, update));
+        }
+    }
+}
+
+fn job(
+    hierarchies: &crate::sense::hierarchy::Hierarchies,
+    candidate: &mut Candidate,
+) -> Result<(Target, Wish), ActError> {
+    let path = &candidate.path;
+    may_write(path, &owner(&candidate.identity), candidate.selected.named)?;
+    let target = Target::open(hierarchies, path)?
+        .here()
+        .ok_or_else(|| ActError::Gone {
+            path: path.as_ref().into(),
+        })?;
+    for resource in Resource::ALL {
+        if candidate.held[resource.index()].is_none() {
+            candidate.selected.bounds[resource.index()] = None;
+        }
+    }
+    Ok((target, wish(&candidate.selected.bounds)))
+}
+
+fn wish(bounds: &[Option<trimtab_core::decide::Bounds>; 2]) -> Wish {
+    let [cpu, memory] = bounds.each_ref().map(|bounds| {
+        bounds.as_ref().map(|bounds| Range {
+            floor: bounds.floor,
+            ceiling: bounds.ceiling,
+        })
+    });
+    Wish {
+        cpu,
+        memory,
+        weight: None,
+    }
+}
+
+fn recommend(candidate: &mut Candidate, error: &ActError) {
+    tracing::warn!(path = &*candidate.path, %error, "its limits cannot be taken over; mode `recommend` instead of `enforce`");
+    candidate.selected.mode = Mode::Recommend;
+}

@@ -1,0 +1,473 @@
+//! The slow loop's state: everything that one tick, one report and one API call work on.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rustix::time::{ClockId, clock_gettime};
+use trimtab_core::{
+    decide::{Engine, EnvelopeUpdate, Notice, NoticeKind, Record, Refusal, Settled, Tick, explain},
+    signal::{Amount, Cause, Denial, Nanos, Resource, Slot, Spend},
+};
+use trimtab_ebpf::{Event as KernelRecord, Level, kind};
+
+use super::{
+    adopt::Adoptions,
+    entry,
+    selection::Selection,
+    snapshot::{self, NodeSample},
+    workload::Workloads,
+};
+use crate::{
+    api::view::{Entry, Released},
+    fast::{Command, Priority, Report, SlowEnd, Stats},
+    journal::Journal,
+    probe::{ProbeStatus, Probes},
+    sense::{
+        file::Scratch,
+        hierarchy::Hierarchies,
+        node,
+        tree::{Tree, TreeEvent},
+    },
+};
+
+/// Groups are looked for afresh this often, in ticks, in case an event was lost; every tick when
+/// no event tells of them.
+const RESCAN_TICKS: u64 = 10;
+
+/// The running agent.
+pub(super) struct Agent {
+    pub(super) config_path: String,
+    pub(super) selection: Selection,
+    pub(super) hierarchies: Hierarchies,
+    pub(super) tree: Tree,
+    pub(super) engine: Engine,
+    pub(super) workloads: Workloads,
+    pub(super) adoptions: Adoptions,
+    pub(super) probes: Option<Probes>,
+    pub(super) probe_status: Vec<ProbeStatus>,
+    pub(super) slow: SlowEnd,
+    pub(super) stats: Arc<Stats>,
+    pub(super) priority: Priority,
+    pub(super) journal: Journal,
+    pub(super) scratch: Scratch,
+    pub(super) node: NodeSample,
+    /// Sizes of the pools, and of what they were made.
+    pub(super) pools: [PoolView; 2],
+    pub(super) paused: bool,
+    pub(super) started: Nanos,
+    pub(super) started_unix_ns: u64,
+    pub(super) ticks: u64,
+    /// Tree events since the tree was last looked at.
+    pub(super) tree_events: Vec<TreeEvent>,
+    /// Decisions handed to the fast thread whose result has not come back.
+    pub(super) pending: HashMap<(Slot, Resource), Entry>,
+    /// Lifts refused since the start.
+    pub(super) denied: u64,
+    /// Lifts made since the start.
+    pub(super) lifts: u64,
+}
+
+/// One pool as the slow loop knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PoolView {
+    pub(super) capacity: Amount,
+    pub(super) unmanaged: Amount,
+    pub(super) size: Amount,
+    pub(super) lent: Amount,
+}
+
+/// Now, on the clock that the probes use.
+pub(super) fn now() -> Nanos {
+    let time = clock_gettime(ClockId::Monotonic);
+    Nanos(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
+}
+
+impl Agent {
+    /// One tick of the slow loop.
+    pub(super) fn tick(&mut self) {
+        self.reports();
+        self.follow_tree();
+        self.ticks += 1;
+        let blind = !self.probe_on(crate::probe::Probe::CgroupLifecycle);
+        if blind || self.ticks.is_multiple_of(RESCAN_TICKS) {
+            self.rescan();
+        }
+        let now = now();
+        let node = match node::read() {
+            Ok(node) => node,
+            Err(error) => {
+                tracing::error!(%error, "the node's totals cannot be read; this tick is left out");
+                return;
+            }
+        };
+        let runq = self.probes.as_mut().map(|probes| &*probes.runq());
+        let reading = snapshot::take(
+            now,
+            &mut self.workloads,
+            runq,
+            self.node,
+            node,
+            &mut self.scratch,
+        );
+        self.node = reading.node;
+        for slot in reading.gone {
+            self.release(slot);
+        }
+        for (slot, error) in reading.errors {
+            tracing::warn!(slot = slot.0, %error, "a workload cannot be read; this tick goes without it");
+        }
+        self.observe(&reading.snapshot);
+        let tick = self.engine.tick(now, &reading.snapshot);
+        for (slot, unused) in reading.unused {
+            self.send(Command::Unused(slot, unused, now));
+        }
+        self.apply(tick);
+        self.slow.flush();
+    }
+
+    /// Notes what the snapshot says about the limits that the kernel holds.
+    fn observe(&mut self, snapshot: &trimtab_core::snapshot::Snapshot) {
+        let node = &snapshot.node;
+        self.pools[0].capacity = node.capacity;
+        self.pools[0].unmanaged = node.unmanaged_cpu;
+        self.pools[1].capacity = node.memory_total;
+        self.pools[1].unmanaged = node.unmanaged_memory;
+        for signals in &snapshot.workloads {
+            let Some(workload) = self.workloads.get_mut(signals.slot) else {
+                continue;
+            };
+            if let (Some(limit), Some(cpu)) = (workload.limit(Resource::Cpu), signals.cpu) {
+                limit.held = cpu.held;
+            }
+            if let (Some(limit), Some(memory)) = (workload.limit(Resource::Memory), signals.memory)
+            {
+                limit.held = memory.held;
+            }
+        }
+    }
+
+    fn apply(&mut self, tick: Tick) {
+        for resource in Resource::ALL {
+            let size = tick.pools[resource.index()];
+            self.pools[resource.index()].size = size;
+            self.send(Command::Pool(resource, size));
+        }
+        self.refit(tick.updates);
+        for decision in tick.decisions {
+            let Some(workload) = self.workloads.get_mut(decision.slot) else {
+                continue;
+            };
+            if let Some(limit) = workload.limit(decision.resource) {
+                limit.target = decision.to;
+            }
+            let entry = entry::decision(workload, &decision);
+            if decision.mode == trimtab_core::signal::Mode::Enforce {
+                self.pending
+                    .insert((decision.slot, decision.resource), entry);
+            } else {
+                self.journal.push(entry);
+            }
+        }
+        for order in tick.settles {
+            self.send(Command::Settle(order));
+        }
+        for audit in tick.audits {
+            self.send(Command::Audit(audit));
+        }
+        for event in tick.twins {
+            self.send(Command::Twin(event));
+        }
+        for (slot, resource, usual) in tick.usual {
+            self.set_usual(slot, resource, usual);
+        }
+        self.notify(tick.notices);
+        if self.ticks.is_multiple_of(RESCAN_TICKS) {
+            self.restore_leftovers();
+        }
+    }
+
+    /// Reports what the engine found, in the log and in the journal.
+    fn notify(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            let Some(workload) = self.workloads.get_mut(notice.slot) else {
+                continue;
+            };
+            if notice.what != NoticeKind::Resumed {
+                workload.counters.foreign_writes += 1;
+            }
+            let entry = entry::notice(workload, &notice);
+            tracing::warn!(workload = workload.name, "{}", entry.reason.text);
+            self.journal.push(entry);
+        }
+    }
+
+    /// Passes new bounds on to the fast thread; new originals are kept before.
+    pub(super) fn refit(&mut self, updates: Vec<EnvelopeUpdate>) {
+        for update in updates {
+            self.adopted_anew(&update);
+            self.send(Command::Refit(update.slot, update));
+        }
+    }
+
+    pub(super) fn send(&mut self, command: Command) {
+        if self.slow.send(command).is_err() {
+            tracing::error!(
+                "the fast thread has not kept up: a message is lost, the next tick repeats it"
+            );
+        }
+    }
+
+    fn set_usual(&mut self, slot: Slot, resource: Resource, usual: u64) {
+        let Some(workload) = self.workloads.get(slot) else {
+            return;
+        };
+        let Some(id) = workload.group.ids.of(resource) else {
+            return;
+        };
+        if let Some(probes) = &mut self.probes
+            && let Err(error) = probes.watches().set_usual(resource, id, usual)
+        {
+            tracing::warn!(%error, "a warning threshold cannot be set");
+        }
+    }
+
+    /// Everything that the fast thread has said since.
+    pub(super) fn reports(&mut self) {
+        while let Ok(report) = self.slow.reports.pop() {
+            match report {
+                Report::Spend {
+                    spend,
+                    latency,
+                    above,
+                } => self.spent(&spend, latency, above.as_ref()),
+                Report::Settled(settled) => self.settled(&settled),
+                Report::Recalled(settled) => self.recalled(&settled),
+                Report::Synced(synced) => self.engine.record(&Record::Synced(synced)),
+                Report::Record(record) => self.record(&record),
+                Report::Lever(lever) => drop(lever),
+                Report::Released(slot, entry) => {
+                    drop(entry);
+                    self.left(slot);
+                }
+            }
+        }
+        let notices = self.engine.notices();
+        self.notify(notices);
+        self.put_back();
+        self.slow.flush();
+    }
+
+    fn spent(&mut self, spend: &Spend, latency: u64, above: Option<&Level>) {
+        self.engine.record(&Record::Spend(*spend));
+        let Spend { event, .. } = spend;
+        self.pools[event.resource.index()].lent = self.pools[event.resource.index()]
+            .size
+            .minus(spend.pool_left);
+        let hierarchy = self
+            .hierarchies
+            .of(event.resource)
+            .map_or(0, |root| root.id);
+        let above = above.map(|level| {
+            self.tree
+                .path(hierarchy, level.id)
+                .map_or_else(|| format!("group {}", level.id), |path| format!("/{path}"))
+        });
+        let Some(workload) = self.workloads.get_mut(event.slot) else {
+            return;
+        };
+        workload.above[event.resource.index()].clone_from(&above);
+        let counters = &mut workload.counters;
+        match spend.denial {
+            None => {
+                counters.lifts += 1;
+                self.lifts += 1;
+            }
+            // Counted when it is reported: one write may stop several lifts.
+            Some(Denial::Foreign) => {}
+            Some(_) => counters.denials += 1,
+        }
+        if spend.denial.is_some() {
+            self.denied += 1;
+        }
+        let foreign = entry::is_foreign(spend);
+        if let Some(limit) = workload.limit(event.resource) {
+            limit.held = if foreign { event.held } else { spend.to };
+            limit.foreign = foreign;
+        }
+        // What the twin repeats every tick, and what came too late, is no news.
+        let news = match spend.denial {
+            None | Some(Denial::Foreign) => true,
+            Some(denial) => denial != Denial::Stale && event.cause != Cause::Twin,
+        };
+        if news {
+            self.journal.push(entry::spend(
+                workload,
+                spend,
+                latency,
+                &explain(spend),
+                above.as_deref(),
+            ));
+        }
+        if foreign {
+            let updates = self.engine.updates();
+            self.refit(updates);
+        }
+    }
+
+    fn recalled(&mut self, settled: &Settled) {
+        if let Some(workload) = self.workloads.get(settled.slot)
+            && workload.epoch == settled.epoch
+        {
+            let text = format!(
+                "memory {} -> {}: the node has run short, and what was lent and is not in use goes back",
+                entry::shown(Resource::Memory, settled.from),
+                entry::shown(Resource::Memory, settled.to),
+            );
+            tracing::warn!(workload = workload.name, "{text}");
+            let entry = entry::recalled(workload, settled, text);
+            self.pending.insert((settled.slot, settled.resource), entry);
+        }
+        self.settled_by(&Record::Recalled(*settled), settled);
+    }
+
+    fn settled(&mut self, settled: &Settled) {
+        self.settled_by(&Record::Settled(*settled), settled);
+    }
+
+    fn settled_by(&mut self, record: &Record, settled: &Settled) {
+        self.engine.record(record);
+        let entry = self.pending.remove(&(settled.slot, settled.resource));
+        let Some(workload) = self.workloads.get_mut(settled.slot) else {
+            return;
+        };
+        if workload.epoch != settled.epoch {
+            return;
+        }
+        if settled.refusal.is_none() {
+            if settled.to < settled.from {
+                workload.counters.trims += 1;
+            } else {
+                workload.counters.lifts += 1;
+            }
+            if let Some(limit) = workload.limit(settled.resource) {
+                limit.held = settled.to;
+            }
+        }
+        if let Some(entry) = entry
+            && settled.refusal != Some(Refusal::NoChange)
+        {
+            self.journal.push(entry::settled(entry, settled));
+        }
+    }
+
+    fn record(&mut self, record: &KernelRecord) {
+        match record.kind {
+            kind::CGROUP_CREATED => self.tree_events.push(TreeEvent::Created {
+                hierarchy: record.hierarchy,
+                id: record.lowest.id,
+                parent: record.used,
+            }),
+            kind::CGROUP_REMOVED => {
+                self.tree_events.push(TreeEvent::Removed {
+                    hierarchy: record.hierarchy,
+                    id: record.lowest.id,
+                });
+            }
+            kind::OOM_KILL => self.oom_kill(record),
+            other => tracing::debug!(kind = other, "a record of a kind that nobody waits for"),
+        }
+    }
+
+    fn oom_kill(&mut self, record: &KernelRecord) {
+        let Some(workload) = self.workloads.get(Slot(record.lowest.slot)) else {
+            return;
+        };
+        let full = self
+            .tree
+            .path(record.hierarchy, record.highest.id)
+            .map_or_else(|| "the node".into(), |path| format!("/{path}"));
+        let text = match workload.limits[Resource::Memory.index()] {
+            Some(limit) => format!(
+                "the OOM killer chose pid {}: {full} was full at {}; the envelope's ceiling is {}",
+                record.used,
+                entry::shown(Resource::Memory, Amount(record.highest.limit)),
+                entry::shown(Resource::Memory, limit.bounds.ceiling),
+            ),
+            None => format!("the OOM killer chose pid {}: {full} was full", record.used),
+        };
+        tracing::warn!(workload = workload.name, "{text}");
+        let entry = entry::remark(
+            workload,
+            Nanos(record.time),
+            Some(Resource::Memory),
+            "oom-kill",
+            text,
+        );
+        self.journal.push(entry);
+    }
+
+    /// Whether groups were created or removed that nobody has looked at.
+    pub(super) fn tree_has_changed(&self) -> bool {
+        !self.tree_events.is_empty()
+    }
+
+    /// Brings the tree up to date with the events that have come.
+    pub(super) fn follow_tree(&mut self) {
+        let events = std::mem::take(&mut self.tree_events);
+        match self.tree.apply(&events) {
+            Ok(changes) => {
+                let rescan = changes.rescan;
+                self.follow(&changes);
+                if rescan {
+                    self.rescan();
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the tree of groups cannot be read; it is scanned afresh");
+                self.rescan();
+            }
+        }
+    }
+
+    pub(super) fn rescan(&mut self) {
+        match self.tree.rescan() {
+            Ok(changes) => self.follow(&changes),
+            Err(error) => tracing::error!(%error, "the tree of groups cannot be scanned"),
+        }
+    }
+
+    /// Capacity of the node: micro-CPUs, bytes.
+    pub(super) const fn capacity(&self) -> [Amount; 2] {
+        [
+            self.node.node.cpu_capacity,
+            Amount(self.node.node.memory_total),
+        ]
+    }
+
+    /// Reads one workload's counters out of turn.
+    pub(super) fn read_counters(&mut self, slot: Slot) {
+        let runq = self.probes.as_mut().map(|probes| &*probes.runq());
+        if let Some(workload) = self.workloads.get_mut(slot)
+            && let Err(error) = snapshot::signals(now(), workload, runq, &mut self.scratch)
+        {
+            tracing::warn!(workload = workload.name, %error, "a workload cannot be read");
+        }
+    }
+
+    pub(super) fn probe_on(&self, probe: crate::probe::Probe) -> bool {
+        self.probe_status
+            .iter()
+            .any(|status| status.probe == probe && status.state != crate::probe::State::Off)
+    }
+
+    /// What `trimtab run` wants to know at the end.
+    pub(super) fn summary(&self, slot: Slot) -> Released {
+        let Some(workload) = self.workloads.get(slot) else {
+            return Released::default();
+        };
+        Released {
+            counters: workload.counters.clone(),
+            signals: super::view::signals(workload),
+            waited_ns: workload.last.runq.as_ref().map(|hist| hist.waiting_ns),
+        }
+    }
+}

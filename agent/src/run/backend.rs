@@ -1,0 +1,125 @@
+//! The running agent as the API sees it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::broadcast;
+use trimtab_core::signal::Mode;
+
+use super::agent::Agent;
+use crate::api::{
+    backend::{Backend, Refusal},
+    view::{Adoption, Detail, Entry, Finding, Released, Status, Workload},
+};
+
+/// How many journal entries `show` comes with.
+const RECENT: usize = 5;
+
+/// One agent, shared by the slow loop and the API.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Agent>>);
+
+impl Shared {
+    pub(super) fn new(agent: Agent) -> Self {
+        Self(Arc::new(Mutex::new(agent)))
+    }
+
+    /// The agent; a call that panicked has not left it half done, since every change is one
+    /// assignment or one message.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Agent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gone(path: &str) -> Refusal {
+    Refusal::NotFound(format!(
+        "{path} is no workload (any more); `trimtab workloads` lists what there is"
+    ))
+}
+
+impl Backend for Shared {
+    fn status(&self) -> Status {
+        self.lock().status()
+    }
+
+    fn workloads(&self) -> Vec<Workload> {
+        let agent = self.lock();
+        let mut workloads: Vec<_> = agent
+            .workloads
+            .iter()
+            .map(|workload| agent.shown(workload))
+            .collect();
+        workloads.sort_by(|a, b| a.path.cmp(&b.path));
+        workloads
+    }
+
+    fn show(&self, path: &str) -> Result<Detail, Refusal> {
+        let agent = self.lock();
+        let slot = agent.workloads.at(path).ok_or_else(|| gone(path))?;
+        let workload = agent.workloads.get(slot).ok_or_else(|| gone(path))?;
+        let mut children: Vec<_> = agent
+            .workloads
+            .iter()
+            .filter(|child| child.parent == Some(slot))
+            .map(super::workload::Workload::shown_path)
+            .collect();
+        children.sort();
+        Ok(Detail {
+            workload: agent.shown(workload),
+            children,
+            counters: workload.counters.clone(),
+            recent: agent
+                .journal
+                .last(&workload.shown_path(), RECENT)
+                .iter()
+                .map(|entry| Entry::clone(entry))
+                .collect(),
+        })
+    }
+
+    fn explain(&self, workload: &str, last: usize) -> Vec<Arc<Entry>> {
+        self.lock().journal.last(workload, last)
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.lock().journal.subscribe()
+    }
+
+    fn set_mode(&self, path: &str, mode: Mode) -> Result<Workload, Refusal> {
+        let mut agent = self.lock();
+        let slot = agent.workloads.at(path).ok_or_else(|| gone(path))?;
+        let slot = agent.set_mode(slot, mode)?;
+        let workload = agent.workloads.get(slot).ok_or_else(|| gone(path))?;
+        Ok(agent.shown(workload))
+    }
+
+    fn pin(&self, path: &str, pinned: bool) -> Result<Workload, Refusal> {
+        let mut agent = self.lock();
+        let slot = agent.workloads.at(path).ok_or_else(|| gone(path))?;
+        agent.pin(slot, pinned);
+        let workload = agent.workloads.get(slot).ok_or_else(|| gone(path))?;
+        Ok(agent.shown(workload))
+    }
+
+    fn pause(&self, paused: bool) -> Result<(), Refusal> {
+        self.lock().pause(paused);
+        Ok(())
+    }
+
+    fn doctor(&self) -> Vec<Finding> {
+        self.lock().findings()
+    }
+
+    fn adopt(&self, adoption: &Adoption) -> Result<Workload, Refusal> {
+        let mut agent = self.lock();
+        let slot = agent.adopt_run(adoption)?;
+        let workload = agent
+            .workloads
+            .get(slot)
+            .ok_or_else(|| gone(&adoption.path))?;
+        Ok(agent.shown(workload))
+    }
+
+    fn release(&self, path: &str) -> Result<Released, Refusal> {
+        self.lock().release_run(path)
+    }
+}

@@ -1,0 +1,171 @@
+//! What people change while the agent runs: modes, pins, pauses, the configuration, `trimtab run`.
+
+use trimtab_core::signal::{Amount, Mode, Resource, Slot};
+
+use super::{
+    agent::{Agent, now},
+    entry,
+    selection::Selection,
+};
+use crate::{
+    api::{
+        backend::Refusal,
+        view::{Adoption, Released},
+    },
+    config::Config,
+};
+
+impl Agent {
+    /// Changes what may be done with decisions about a workload, and tells its new slot. Leaving
+    /// `enforce` puts its originals back.
+    pub(super) fn set_mode(&mut self, slot: Slot, mode: Mode) -> Result<Slot, Refusal> {
+        let Some(workload) = self.workloads.get(slot) else {
+            return Ok(slot);
+        };
+        if workload.mode == mode {
+            return Ok(slot);
+        }
+        let path = workload.group.path.clone();
+        let Some(mut selected) = self
+            .selection
+            .of(&workload.shown_path())
+            .or_else(|| workload.run.then(|| self.selection.run([None, None])))
+        else {
+            return Err(Refusal::Conflict(format!("no policy has /{path} any more")));
+        };
+        selected.mode = mode;
+        // Taking it up anew is the one road by which originals are recorded, or put back.
+        let (run, pinned, counters) = (workload.run, workload.pinned, workload.counters.clone());
+        self.let_go(slot);
+        let slot = self.take_up(&path, &selected).ok_or_else(|| {
+            Refusal::Failed(format!(
+                "/{path} could not be taken up anew; the agent's log says why"
+            ))
+        })?;
+        if let Some(workload) = self.workloads.get_mut(slot) {
+            workload.run = run;
+            workload.counters = counters;
+        }
+        self.pin(slot, pinned);
+        Ok(slot)
+    }
+
+    /// Leaves a workload's limits where they are, or manages them again.
+    pub(super) fn pin(&mut self, slot: Slot, pinned: bool) {
+        let Some(workload) = self.workloads.get_mut(slot) else {
+            return;
+        };
+        if workload.pinned == pinned {
+            return;
+        }
+        workload.pinned = pinned;
+        self.engine.pin(slot, pinned);
+        let text = if pinned {
+            "pinned: its limits stay where they are"
+        } else {
+            "unpinned"
+        };
+        let entry = entry::remark(workload, now(), None, "pin", text.into());
+        self.journal.push(entry);
+        self.rearm();
+    }
+
+    /// Suspends all writing, or ends that.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        self.engine.pause(paused);
+        self.rearm();
+        tracing::info!(paused, "writing limits");
+    }
+
+    /// Passes on at once which envelopes may be used.
+    fn rearm(&mut self) {
+        let updates = self.engine.updates();
+        self.refit(updates);
+        self.slow.flush();
+    }
+
+    /// Takes over a new configuration: policies, bounds and modes; the node's reserve. Socket,
+    /// directories, tick and the fast thread stay as they were started.
+    pub(super) fn reload(&mut self, config: Config) {
+        self.selection = Selection::new(config, self.capacity());
+        self.engine.set_settings(self.selection.settings());
+        let all: Vec<_> = self
+            .workloads
+            .iter()
+            .filter(|workload| !workload.run)
+            .map(|workload| (workload.slot, workload.group.path.clone()))
+            .collect();
+        for (slot, path) in all {
+            let Some(workload) = self.workloads.get(slot) else {
+                continue;
+            };
+            match self.selection.of(&workload.shown_path()) {
+                None => self.release(slot),
+                Some(selected)
+                    if selected.mode != workload.mode
+                        || selected.manages() != workload.manages() =>
+                {
+                    self.let_go(slot);
+                    self.take_up(&path, &selected);
+                }
+                Some(selected) => self.reconfigure(slot, selected),
+            }
+        }
+        self.take_up_all();
+        self.slow.flush();
+    }
+
+    fn reconfigure(&mut self, slot: Slot, selected: super::selection::Selected) {
+        let Some(workload) = self.workloads.get_mut(slot) else {
+            return;
+        };
+        for resource in Resource::ALL {
+            if let (Some(limit), Some(bounds)) =
+                (workload.limit(resource), selected.bounds[resource.index()])
+            {
+                limit.bounds = bounds;
+            }
+        }
+        workload.policy = selected.policy;
+        self.engine
+            .reconfigure(slot, selected.rule, selected.bounds);
+        self.rearm();
+    }
+
+    /// Makes the group of a `trimtab run` a workload.
+    pub(super) fn adopt_run(&mut self, adoption: &Adoption) -> Result<Slot, Refusal> {
+        let path = adoption.path.trim_matches('/');
+        if let Some(slot) = self.workloads.at(path) {
+            // A policy of the configuration has it: that is what its user wanted.
+            return Ok(slot);
+        }
+        let ceilings = [
+            adoption.cpu_ceiling_micro_cpus.map(Amount),
+            adoption.memory_ceiling_bytes.map(Amount),
+        ];
+        let selected = self.selection.run(ceilings);
+        let slot = self.take_up(path, &selected).ok_or_else(|| {
+            Refusal::NotFound(format!("there is no group /{path} that could be managed"))
+        })?;
+        if let Some(workload) = self.workloads.get_mut(slot) {
+            workload.name.clone_from(&adoption.name);
+            workload.run = true;
+        }
+        self.slow.flush();
+        Ok(slot)
+    }
+
+    /// Ends what `adopt_run` began.
+    pub(super) fn release_run(&mut self, path: &str) -> Result<Released, Refusal> {
+        self.reports();
+        let slot = self
+            .workloads
+            .at(path)
+            .ok_or_else(|| Refusal::NotFound(format!("{path} was not adopted, or has gone")))?;
+        self.read_counters(slot);
+        let released = self.summary(slot);
+        self.let_go(slot);
+        Ok(released)
+    }
+}

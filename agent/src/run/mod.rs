@@ -1,0 +1,16 @@
+//! Start-up, the slow loop, shutdown.
+
+mod adopt;
+mod agent;
+mod backend;
+mod control;
+mod entry;
+mod hooks;
+mod release;
+mod selection;
+mod snapshot;
+mod start;
+mod view;
+mod workload;
+
+pub use hooks::{agent, doctor, restore};

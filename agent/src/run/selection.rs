@@ -1,0 +1,146 @@
+//! What the configuration says about one group, in the core's terms.
+
+use std::sync::Arc;
+
+use trimtab_core::{
+    decide::{Bounds, Headroom, Policy, Settings, Threshold},
+    signal::{Amount, Mode, Resource},
+};
+
+use crate::config::{self, Config, Kind, Share};
+
+/// A policy that has a group.
+#[derive(Clone, Debug)]
+pub(super) struct Selected {
+    pub(super) policy: Arc<str>,
+    pub(super) mode: Mode,
+    pub(super) rule: Policy,
+    pub(super) bounds: [Option<Bounds>; 2],
+    /// Whether the policy names the group outright, not by a pattern.
+    pub(super) named: bool,
+}
+
+impl Selected {
+    /// Which resources are to be managed.
+    pub(super) fn manages(&self) -> [bool; 2] {
+        self.bounds.each_ref().map(Option::is_some)
+    }
+}
+
+/// The configuration together with the node that its shares are of.
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    config: Config,
+    node: [Amount; 2],
+}
+
+impl Selection {
+    pub(super) const fn new(config: Config, node: [Amount; 2]) -> Self {
+        Self { config, node }
+    }
+
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The policy that has the group at a path.
+    pub(super) fn of(&self, path: &str) -> Option<Selected> {
+        let policy = self.config.policy_for(path)?;
+        let named = policy
+            .select
+            .patterns()
+            .iter()
+            .any(|pattern| pattern == path);
+        Some(Selected {
+            named,
+            ..self.selected(policy)
+        })
+    }
+
+    /// The policy of `trimtab run`, with the ceilings that were asked for.
+    pub(super) fn run(&self, ceilings: [Option<Amount>; 2]) -> Selected {
+        let configured = self
+            .config
+            .policies
+            .iter()
+            .find(|policy| policy.name == config::Policy::RUN)
+            .cloned();
+        let mut policy = configured.unwrap_or_else(config::Policy::run);
+        if let (Some(bounds), Some(ceiling)) = (&mut policy.cpu, ceilings[0]) {
+            bounds.ceiling = Share::Amount(ceiling);
+        }
+        if let (Some(bounds), Some(ceiling)) = (&mut policy.memory, ceilings[1]) {
+            bounds.ceiling = Share::Amount(ceiling);
+        }
+        self.selected(&policy)
+    }
+
+    /// What is never lent of a resource.
+    pub(super) fn reserve(&self, resource: Resource) -> Amount {
+        let reserve = &self.config.agent.reserve;
+        let share = match resource {
+            Resource::Cpu => reserve.cpu,
+            Resource::Memory => reserve.memory,
+        };
+        share.of(self.node[resource.index()])
+    }
+
+    /// The engine's settings.
+    pub(super) fn settings(&self) -> Settings {
+        let foreign = &self.config.agent.foreign;
+        Settings {
+            reserve: Resource::ALL.map(|resource| self.reserve(resource)),
+            newborn: foreign.newborn,
+            foreign_backoff: foreign.backoff,
+            foreign_writes: foreign.writes,
+            foreign_window: foreign.window,
+        }
+    }
+
+    fn selected(&self, policy: &config::Policy) -> Selected {
+        Selected {
+            named: false,
+            policy: policy.name.as_str().into(),
+            mode: policy.mode,
+            rule: match policy.kind {
+                Kind::Headroom(config::Headroom {
+                    percentile,
+                    window,
+                    margin,
+                }) => Policy::Headroom(Headroom {
+                    percentile,
+                    window,
+                    margin,
+                }),
+                Kind::Threshold(config::Threshold {
+                    high,
+                    low,
+                    duration,
+                    factor,
+                }) => Policy::Threshold(Threshold {
+                    high,
+                    low,
+                    duration,
+                    factor,
+                }),
+            },
+            bounds: Resource::ALL.map(|resource| {
+                let node = self.node[resource.index()];
+                let bounds = policy.bounds(resource)?;
+                Some(Bounds {
+                    floor: bounds.floor.of(node),
+                    ceiling: bounds.ceiling.of(node),
+                    step: bounds.step.of(node),
+                    lifts_per_minute: policy.lifts_per_minute,
+                    changes_per_minute: policy.changes_per_minute,
+                    trim: policy.trim,
+                    warm_up: policy.warm_up,
+                    largest_cut: policy.largest_cut,
+                    cooldown: policy.cooldown,
+                    cut_interval: policy.cut_interval,
+                    use_headroom: policy.use_headroom,
+                })
+            }),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Reads every counter once and makes the snapshot that the engine decides on.
+
+use trimtab_core::{
+    signal::{Amount, Nanos, Resource, Slot},
+    snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
+};
+
+use super::workload::{Sample, Workload, Workloads};
+use crate::{
+    probe::Runq,
+    sense::{
+        file::{Scratch, SenseError, Sight},
+        memory::MemoryEvents,
+        node::Node,
+    },
+};
+
+/// The node at the last tick.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodeSample {
+    pub(super) time: Nanos,
+    pub(super) node: Node,
+    /// CPU use outside the managed workloads in the last three ticks. The middle one counts: what
+    /// a group used in the tick in which it went away looks like somebody else's use, once.
+    unmanaged_cpu: [Amount; 3],
+}
+
+impl NodeSample {
+    pub(super) const fn new(time: Nanos, node: Node) -> Self {
+        Self {
+            time,
+            node,
+            unmanaged_cpu: [Amount::ZERO; 3],
+        }
+    }
+
+    /// The next sample, and the unmanaged CPU use to go by.
+    fn next(&self, time: Nanos, node: Node, unmanaged_cpu: Amount) -> (Self, Amount) {
+        let [_, second, third] = self.unmanaged_cpu;
+        let last = [second, third, unmanaged_cpu];
+        let mut sorted = last;
+        sorted.sort_unstable();
+        (
+            Self {
+                time,
+                node,
+                unmanaged_cpu: last,
+            },
+            sorted[1],
+        )
+    }
+}
+
+/// What one tick read.
+pub(super) struct Reading {
+    pub(super) snapshot: Snapshot,
+    /// What the next tick compares the node with.
+    pub(super) node: NodeSample,
+    /// Workloads whose group is gone.
+    pub(super) gone: Vec<Slot>,
+    /// Memory that was lent and is not used yet, in bytes, of those to whom any was lent.
+    pub(super) unused: Vec<(Slot, Amount)>,
+    /// Groups that could not be read.
+    pub(super) errors: Vec<(Slot, SenseError)>,
+}
+
+/// Reads all workloads and the node. `last` is the node's previous sample.
+pub(super) fn take(
+    now: Nanos,
+    workloads: &mut Workloads,
+    runq: Option<&Runq>,
+    last: NodeSample,
+    node: Node,
+    scratch: &mut Scratch,
+) -> Reading {
+    let elapsed = now.since(last.time);
+    let mut reading = Reading {
+        snapshot: Snapshot {
+            time: now,
+            elapsed,
+            ..Snapshot::default()
+        },
+        node: last,
+        gone: Vec::new(),
+        unused: Vec::new(),
+        errors: Vec::new(),
+    };
+    let mut managed = [Amount::ZERO; 2];
+    for workload in workloads.iter_mut() {
+        match signals(now, workload, runq, scratch) {
+            Ok(Sight::Here(signals)) => {
+                if workload.parent.is_none() {
+                    managed[0] = managed[0].plus(signals.cpu.map_or(Amount::ZERO, |cpu| cpu.used));
+                    managed[1] = managed[1].plus(
+                        signals
+                            .memory
+                            .map_or(Amount::ZERO, |memory| memory.anonymous),
+                    );
+                    let unused = unused(workload, &signals);
+                    reading
+                        .unused
+                        .extend(unused.map(|unused| (workload.slot, unused)));
+                }
+                reading.snapshot.workloads.push(signals);
+            }
+            Ok(Sight::Gone) => reading.gone.push(workload.slot),
+            Err(error) => reading.errors.push((workload.slot, error)),
+        }
+    }
+    let signals = node_signals(elapsed, &last.node, &node, managed);
+    let (sample, unmanaged_cpu) = last.next(now, node, signals.unmanaged_cpu);
+    reading.snapshot.node = NodeSignals {
+        unmanaged_cpu,
+        ..signals
+    };
+    reading.node = sample;
+    reading
+}
+
+/// What a workload was lent beyond its owner's limit and has not touched; `None` when nothing was
+/// lent.
+fn unused(workload: &Workload, signals: &WorkloadSignals) -> Option<Amount> {
+    let limit = workload.limits[Resource::Memory.index()].as_ref()?;
+    let memory = signals.memory?;
+    let base = limit.adopted.max(limit.bounds.floor);
+    let lent = !memory.held.is_unlimited() && memory.held > base;
+    lent.then(|| memory.held.minus(memory.used.max(base)))
+}
+
+fn node_signals(elapsed: Nanos, last: &Node, node: &Node, managed: [Amount; 2]) -> NodeSignals {
+    let busy = rate(node.cpu_busy_ns.saturating_sub(last.cpu_busy_ns), elapsed);
+    let held = Amount(node.memory_total.saturating_sub(node.memory_available));
+    NodeSignals {
+        capacity: node.cpu_capacity,
+        unmanaged_cpu: busy.minus(managed[0]),
+        memory_total: Amount(node.memory_total),
+        memory_available: Amount(node.memory_available),
+        unmanaged_memory: held.minus(managed[1]),
+    }
+}
+
+/// ns of CPU over a time as micro-CPUs.
+fn rate(ns: u64, elapsed: Nanos) -> Amount {
+    let micro = u128::from(ns) * u128::from(Amount::CPU.0) / u128::from(elapsed.0.max(1));
+    Amount(u64::try_from(micro).unwrap_or(u64::MAX))
+}
+
+/// Reads one workload and keeps its counters for the next deltas.
+pub(super) fn signals(
+    now: Nanos,
+    workload: &mut Workload,
+    runq: Option<&Runq>,
+    scratch: &mut Scratch,
+) -> Result<Sight<WorkloadSignals>, SenseError> {
+    let mut sample = Sample {
+        time: now,
+        ..Sample::default()
+    };
+    sample.runq = runq
+        .and_then(|runq| runq.read(workload.group.ids.cpu?).ok().flatten())
+        .map(Box::new);
+    let Sight::Here(cpu) = cpu(workload, &mut sample, scratch)? else {
+        return Ok(Sight::Gone);
+    };
+    let Sight::Here(memory) = memory(workload, &mut sample, scratch)? else {
+        return Ok(Sight::Gone);
+    };
+    // For people only: without it, nothing is decided otherwise.
+    sample.psi = workload
+        .group
+        .psi
+        .as_ref()
+        .and_then(|reader| reader.read(scratch).ok()?.here())
+        .unwrap_or_default();
+    if let Some(cpu) = &cpu {
+        workload.used[0] = cpu.used;
+    }
+    if let Some(memory) = &memory {
+        workload.used[1] = memory.used;
+    }
+    workload.last = sample;
+    Ok(Sight::Here(WorkloadSignals {
+        slot: workload.slot,
+        cpu,
+        memory,
+    }))
+}
+
+fn cpu(
+    workload: &mut Workload,
+    sample: &mut Sample,
+    scratch: &mut Scratch,
+) -> Result<Sight<Option<CpuSignals>>, SenseError> {
+    let Some(reader) = &workload.group.cpu else {
+        return Ok(Sight::Here(None));
+    };
+    let (Sight::Here(stat), Sight::Here(quota)) = (reader.stat(scratch)?, reader.quota(scratch)?)
+    else {
+        return Ok(Sight::Gone);
+    };
+    sample.cpu = stat;
+    let last = &workload.last;
+    let Some(quota) = quota else {
+        return Ok(Sight::Here(None));
+    };
+    let used = stat
+        .usage_ns
+        .unwrap_or_default()
+        .saturating_sub(last.cpu.usage_ns.unwrap_or_default());
+    let waited = |sample: &Sample| sample.runq.as_ref().map_or(0, |hist| hist.waiting_ns);
+    Ok(Sight::Here(Some(CpuSignals {
+        used: rate(used, sample.time.since(last.time)),
+        held: quota.amount(),
+        period_us: quota.period_us,
+        periods: stat.periods.saturating_sub(last.cpu.periods),
+        throttled: stat
+            .throttled_periods
+            .saturating_sub(last.cpu.throttled_periods),
+        throttled_ns: stat.throttled_ns.saturating_sub(last.cpu.throttled_ns),
+        wait_ns: waited(sample).saturating_sub(waited(last)),
+    })))
+}
+
+fn memory(
+    workload: &mut Workload,
+    sample: &mut Sample,
+    scratch: &mut Scratch,
+) -> Result<Sight<Option<MemorySignals>>, SenseError> {
+    let Some(reader) = &workload.group.memory else {
+        return Ok(Sight::Here(None));
+    };
+    let Sight::Here(memory) = reader.read(scratch)? else {
+        return Ok(Sight::Gone);
+    };
+    sample.memory = memory.events;
+    let MemoryEvents {
+        high,
+        oom,
+        oom_kill,
+        max,
+    } = memory.events;
+    let last = &workload.last.memory;
+    // v1 has no `high`: what failed against the hard limit is the nearest thing there.
+    let moving = if memory.high.is_unlimited() {
+        max.saturating_sub(last.max)
+    } else {
+        high.saturating_sub(last.high)
+    };
+    Ok(Sight::Here(Some(MemorySignals {
+        used: Amount(memory.current),
+        anonymous: Amount(memory.current.saturating_sub(memory.stat.droppable())),
+        inactive_file: Amount(memory.stat.inactive_file),
+        held: memory.effective_limit(),
+        hard: memory.max,
+        high: moving,
+        oom: oom.saturating_sub(last.oom),
+        oom_kill: oom_kill.saturating_sub(last.oom_kill),
+    })))
+}

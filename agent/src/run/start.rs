@@ -1,0 +1,265 @@
+//! From a configuration to a running agent, and back to a host as it was.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use tokio::{
+    net::UnixStream,
+    signal::unix::{Signal, SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+use trimtab_core::{
+    decide::Engine,
+    signal::{Amount, Resource},
+};
+
+use super::{
+    adopt::Adoptions,
+    agent::{Agent, now},
+    backend::Shared,
+    entry,
+    selection::Selection,
+    snapshot::NodeSample,
+    workload::Workloads,
+};
+use crate::{
+    act::{ledger::Ledger, restore::restore},
+    api::server::Server,
+    config::Config,
+    fast::{self, Command, Fast},
+    journal::Journal,
+    probe::{self, Probe, ProbeSet, ProbeStatus, Probes, State},
+    sense::{
+        file::{Scratch, raise_descriptor_limit},
+        hierarchy::Hierarchies,
+        node,
+        tree::Tree,
+    },
+};
+
+/// How long the start waits for another holder of the ledger, and for what an earlier agent left.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long new groups are given to become complete before they are taken up.
+const SETTLE: Duration = Duration::from_millis(2);
+/// `EX_TEMPFAIL`: not everything could go back yet; what is left is in the ledger.
+const PENDING: u8 = 75;
+
+/// Runs the agent until SIGTERM or SIGINT, then puts every limit back.
+///
+/// # Errors
+/// What keeps an agent from starting: the configuration, the socket, the runtime directory.
+pub(super) fn agent(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(run(config, path))
+}
+
+/// The signals that the agent listens to.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+    /// The fast thread has overrun its real-time budget.
+    xcpu: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+            xcpu: signal(SignalKind::from_raw(libc::SIGXCPU))?,
+        })
+    }
+}
+
+async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new().context("cannot listen to signals")?;
+    let socket = config.agent.socket.clone();
+    let server = Server::bind(&socket).context("cannot serve the local API")?;
+    let tick = Duration::from_nanos(config.agent.tick.0);
+    let (agent, thread, ready) = Agent::start(path, config)?;
+    let ready = UnixStream::from_std(ready).context("cannot wait for the fast thread")?;
+    let stats = agent.stats.clone();
+    let shared = Shared::new(agent);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let api = tokio::spawn(server.serve(Arc::new(shared.clone()), async {
+        // A dropped sender means the same.
+        let _ = stopped.await;
+    }));
+    tracing::info!(socket = %socket.display(), "ready");
+    let mut ticks = interval(tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => shared.lock().tick(),
+            result = ready.readable() => {
+                result.context("cannot wait for the fast thread")?;
+                // How often it rang does not matter, nor that somebody has emptied it before.
+                let _ = ready.try_read(&mut [0; 4096]);
+                let changed = {
+                    let mut agent = shared.lock();
+                    agent.reports();
+                    agent.tree_has_changed()
+                };
+                if changed {
+                    // On v1 a group appears in one hierarchy after the other, and groups come in
+                    // swarms: a moment's patience takes them up once and together.
+                    tokio::time::sleep(SETTLE).await;
+                    let mut agent = shared.lock();
+                    agent.reports();
+                    agent.follow_tree();
+                }
+            }
+            _ = signals.term.recv() => break,
+            _ = signals.int.recv() => break,
+            _ = signals.hup.recv() => reload(&shared, path),
+            _ = signals.xcpu.recv() => {
+                tracing::warn!("the fast thread has overrun its real-time budget; it goes on without real time");
+                if let Err(error) = fast::demote(stats.tid.load(Relaxed)) {
+                    tracing::error!(%error, "cannot take real time from the fast thread");
+                }
+            }
+        }
+    }
+    tracing::info!("stopping: every limit goes back to its original");
+    shared.lock().send(Command::Stop);
+    shared.lock().slow.flush();
+    if thread.join().is_err() {
+        tracing::error!("the fast thread panicked");
+    }
+    let restored = shared.lock().restore();
+    let _ = stop.send(());
+    // The API ends with the socket; whoever still watches is cut off.
+    api.abort();
+    Ok(if restored {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(PENDING)
+    })
+}
+
+fn reload(shared: &Shared, path: Option<&Path>) {
+    let Some(path) = path else {
+        tracing::info!("there is no configuration file to read again");
+        return;
+    };
+    match Config::load(path) {
+        Ok(config) => {
+            shared.lock().reload(config);
+            tracing::info!("the configuration has been read again");
+        }
+        Err(error) => tracing::error!("the configuration stays as it is: {error}"),
+    }
+}
+
+impl Agent {
+    /// Opens everything that a running agent needs: ledger, probes, the fast thread.
+    fn start(
+        config_path: Option<&Path>,
+        config: Config,
+    ) -> anyhow::Result<(Self, JoinHandle<()>, std::os::unix::net::UnixStream)> {
+        if let Err(error) = raise_descriptor_limit() {
+            tracing::warn!(%error, "the limit of open files cannot be raised: many workloads may not fit");
+        }
+        let hierarchies =
+            Hierarchies::detect().context("cannot tell which cgroup hierarchies there are")?;
+        let node = node::read().context("cannot read the node's totals")?;
+        let directory = &config.agent.runtime_directory;
+        let (mut ledger, notices) =
+            Ledger::open(directory, LEDGER_PATIENCE).context("cannot use the ledger")?;
+        for notice in notices {
+            tracing::warn!("{notice}");
+        }
+        if !ledger.is_empty() {
+            let report = restore(&mut ledger, |_| true, Instant::now() + LEDGER_PATIENCE);
+            tracing::info!("an earlier agent left limits behind: {report}");
+        }
+        let (mut probes, probe_status) = load(&config);
+        let (slow, end, ready) =
+            fast::channel().context("cannot make the fast thread's wake-ups")?;
+        let selection = Selection::new(config, [node.cpu_capacity, Amount(node.memory_total)]);
+        let handle = fast::spawn(Fast {
+            ring: probes.as_mut().and_then(Probes::take_ring),
+            end,
+            memory_reserve: selection.reserve(Resource::Memory),
+            wish: selection.config().fast,
+        })
+        .context("cannot start the fast thread")?;
+        let mut tree = Tree::new(&hierarchies);
+        tree.rescan()
+            .context("cannot scan the cgroup hierarchies")?;
+        let now = now();
+        let mut agent = Self {
+            config_path: config_path
+                .map_or_else(|| "(defaults)".into(), |path| path.display().to_string()),
+            engine: Engine::new(selection.settings()),
+            selection,
+            hierarchies,
+            tree,
+            workloads: Workloads::new(),
+            adoptions: Adoptions::new(ledger),
+            probes,
+            probe_status,
+            slow,
+            stats: handle.stats,
+            priority: handle.priority,
+            journal: Journal::default(),
+            scratch: Scratch::new(),
+            node: NodeSample::new(now, node),
+            pools: Default::default(),
+            paused: false,
+            started: now,
+            started_unix_ns: entry::unix_ns(),
+            ticks: 0,
+            tree_events: Vec::new(),
+            pending: HashMap::new(),
+            denied: 0,
+            lifts: 0,
+        };
+        agent.take_up_all();
+        Ok((agent, handle.thread, ready))
+    }
+}
+
+/// Loads the probes that the configuration wants; without any, the twins do all the work.
+pub(super) fn load(config: &Config) -> (Option<Probes>, Vec<ProbeStatus>) {
+    let set = Probe::ALL
+        .into_iter()
+        .filter(|probe| !config.probes.off.contains(probe))
+        .fold(ProbeSet::NONE, ProbeSet::with);
+    let options = probe::Options {
+        probes: set,
+        ring_bytes: config.fast.ring_bytes,
+        ..probe::Options::default()
+    };
+    match Probes::load(&options) {
+        Ok(probes) => {
+            let status = probes.status().to_vec();
+            (Some(probes), status)
+        }
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            tracing::error!(
+                "no probe could be loaded, limits are lifted by the tick only: {error:#}"
+            );
+            let why = format!("{error:#}");
+            let status = Probe::ALL.into_iter().map(|probe| ProbeStatus {
+                probe,
+                state: State::Off,
+                why: why.clone(),
+            });
+            (None, status.collect())
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What the API shows of the slow loop's state.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use procfs::WithCurrentSystemInfo as _;
+use trimtab_core::signal::{Amount, Mode, Resource};
+
+use super::{
+    agent::{Agent, now},
+    workload::Workload,
+};
+use crate::{
+    api::view::{
+        FastLoop, Finding, FindingState, Pool, Quantity, ResourceState, Signals, Status,
+        Workload as Shown,
+    },
+    fast::{Got, quantile},
+    probe::{ProbeStatus, State},
+    sense::hierarchy::Hierarchies,
+};
+
+impl Agent {
+    /// The agent as a whole.
+    pub(super) fn status(&self) -> Status {
+        let now = now();
+        let count = |mode| {
+            self.workloads
+                .iter()
+                .filter(|workload| workload.mode == mode)
+                .count()
+                .try_into()
+                .unwrap_or(u32::MAX)
+        };
+        let probes = |state: fn(State) -> bool| {
+            self.probe_status
+                .iter()
+                .filter(|status| state(status.state))
+                .count()
+                .try_into()
+                .unwrap_or(u32::MAX)
+        };
+        let (cpu_time_ns, resident_bytes) = own_cost();
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started_unix_ns: self.started_unix_ns,
+            uptime_ns: now.since(self.started).0,
+            paused: self.paused,
+            config_path: self.config_path.clone(),
+            observed: count(Mode::Observe),
+            recommended: count(Mode::Recommend),
+            enforced: count(Mode::Enforce),
+            pinned: self
+                .workloads
+                .iter()
+                .filter(|workload| workload.pinned)
+                .count()
+                .try_into()
+                .unwrap_or(u32::MAX),
+            pools: Resource::ALL
+                .into_iter()
+                .map(|resource| self.pool(resource))
+                .collect(),
+            fast_loop: self.fast_loop(),
+            probes_on: probes(|state| state != State::Off),
+            probes_off: probes(|state| state == State::Off),
+            cpu_time_ns,
+            resident_bytes,
+            journal_seq: self.journal.seq(),
+        }
+    }
+
+    fn pool(&self, resource: Resource) -> Pool {
+        let pool = &self.pools[resource.index()];
+        let reserve = self.selection.reserve(resource);
+        let quantity = |amount| Quantity::new(resource, amount);
+        Pool {
+            resource,
+            capacity: quantity(pool.capacity),
+            reserve: quantity(reserve),
+            floors: quantity(
+                pool.capacity
+                    .minus(reserve)
+                    .minus(pool.unmanaged)
+                    .minus(pool.size),
+            ),
+            unmanaged: quantity(pool.unmanaged),
+            size: quantity(pool.size),
+            lent: quantity(pool.lent),
+        }
+    }
+
+    fn fast_loop(&self) -> FastLoop {
+        let (seen, written) = (self.stats.seen(), self.stats.written());
+        let some = |count: u64, value: u64| (count > 0).then_some(value);
+        FastLoop {
+            scheduling: match (&self.priority.realtime, &self.priority.nice) {
+                (Got::Yes, _) => "SCHED_FIFO 1".into(),
+                (_, Got::Yes) => "nice -20".into(),
+                _ => "nice 0".into(),
+            },
+            memory_locked: self.priority.locked.granted(),
+            events: self.stats.events.load(Relaxed),
+            lifts: self.lifts,
+            denied: self.denied,
+            lost: self
+                .probes
+                .as_ref()
+                .and_then(|probes| probes.lost().read().ok())
+                .map_or(0, |lost| lost.ring_full),
+            reaction_p50_ns: some(written.count, written.p50),
+            reaction_p99_ns: some(written.count, written.p99),
+            own_wait_p99_ns: some(seen.count, seen.p99),
+        }
+    }
+
+    /// One workload.
+    pub(super) fn shown(&self, workload: &Workload) -> Shown {
+        let age = now().since(workload.since);
+        Shown {
+            name: workload.name.clone(),
+            path: workload.shown_path(),
+            policy: workload.policy.to_string(),
+            mode: workload.mode,
+            pinned: workload.pinned,
+            owner: workload.owner.clone(),
+            parent: workload
+                .parent
+                .and_then(|slot| self.workloads.get(slot))
+                .map(Workload::shown_path),
+            age_ns: age.0,
+            warming_up: workload
+                .limits
+                .iter()
+                .flatten()
+                .any(|limit| age < limit.bounds.warm_up),
+            cpu: self.resource(workload, Resource::Cpu),
+            memory: self.resource(workload, Resource::Memory),
+            signals: signals(workload),
+        }
+    }
+
+    fn resource(&self, workload: &Workload, resource: Resource) -> Option<ResourceState> {
+        let limit = workload.limits[resource.index()].as_ref()?;
+        let quantity = |amount| Quantity::new(resource, amount);
+        let base = limit.adopted.max(limit.bounds.floor);
+        let lent = if workload.parent.is_some() || limit.held.is_unlimited() {
+            Amount::ZERO
+        } else {
+            Amount(limit.held.0.saturating_sub(base.0))
+        };
+        Some(ResourceState {
+            used: quantity(workload.used[resource.index()]),
+            limit: quantity(limit.held),
+            original: quantity(limit.adopted),
+            floor: quantity(limit.bounds.floor),
+            target: quantity(limit.target),
+            ceiling: quantity(
+                limit
+                    .bounds
+                    .ceiling
+                    .min(self.pools[resource.index()].capacity),
+            ),
+            lent: quantity(lent),
+            limited_by: workload.above[resource.index()].clone(),
+            foreign: limit.foreign,
+        })
+    }
+
+    /// Each probe and capability.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<_> = self.probe_status.iter().map(probe_finding).collect();
+        let got = |name: &str, got: &Got, remedy: &str| Finding {
+            area: "scheduling".into(),
+            name: name.into(),
+            state: match got {
+                Got::Yes | Got::NotAsked => FindingState::On,
+                Got::No(_) => FindingState::Degraded,
+            },
+            why: got.to_string(),
+            remedy: if got.granted() || *got == Got::NotAsked {
+                String::new()
+            } else {
+                remedy.into()
+            },
+        };
+        findings.push(got(
+            "SCHED_FIFO",
+            &self.priority.realtime,
+            "grant CAP_SYS_NICE, and real-time run time to the agent's group",
+        ));
+        findings.push(got("nice -20", &self.priority.nice, "grant CAP_SYS_NICE"));
+        findings.push(got(
+            "locked memory",
+            &self.priority.locked,
+            "grant CAP_IPC_LOCK or raise LimitMEMLOCK",
+        ));
+        findings.push(hierarchy_finding(&self.hierarchies));
+        findings
+    }
+}
+
+/// One probe for `doctor`.
+pub(super) fn probe_finding(status: &ProbeStatus) -> Finding {
+    Finding {
+        area: "probes".into(),
+        name: status.probe.to_string(),
+        state: match status.state {
+            State::On => FindingState::On,
+            State::Degraded => FindingState::Degraded,
+            State::Off => FindingState::Off,
+        },
+        why: status.why.clone(),
+        remedy: String::new(),
+    }
+}
+
+/// The cgroup hierarchies for `doctor`.
+pub(super) fn hierarchy_finding(hierarchies: &Hierarchies) -> Finding {
+    let complete = hierarchies.cpu.is_some() && hierarchies.memory.is_some();
+    Finding {
+        area: "cgroups".into(),
+        name: "hierarchies".into(),
+        state: if complete {
+            FindingState::On
+        } else {
+            FindingState::Degraded
+        },
+        why: hierarchies.describe(),
+        remedy: if complete {
+            String::new()
+        } else {
+            "mount the missing controller, or boot with it enabled".into()
+        },
+    }
+}
+
+/// How a workload fares.
+pub(super) fn signals(workload: &Workload) -> Signals {
+    let (first, last) = (&workload.first, &workload.last);
+    let waiting = |per_mille| quantile(&last.runq.as_ref()?.waiting, per_mille);
+    let has_cpu = workload.group.cpu.is_some();
+    let has_memory = workload.group.memory.is_some();
+    Signals {
+        waiting_p50_ns: waiting(500),
+        waiting_p99_ns: waiting(990),
+        throttled_ns: has_cpu.then(|| last.cpu.throttled_ns.saturating_sub(first.cpu.throttled_ns)),
+        throttled_periods: has_cpu.then(|| {
+            last.cpu
+                .throttled_periods
+                .saturating_sub(first.cpu.throttled_periods)
+        }),
+        oom_kills: has_memory.then(|| last.memory.oom_kill.saturating_sub(first.memory.oom_kill)),
+        cpu_pressure_bp: last.psi.cpu.map(|stalls| stalls.some_avg10_bp),
+        memory_pressure_bp: last.psi.memory.map(|stalls| stalls.some_avg10_bp),
+    }
+}
+
+/// CPU time and resident memory of this process.
+fn own_cost() -> (u64, u64) {
+    let Ok(me) = procfs::process::Process::myself().and_then(|me| me.stat()) else {
+        return (0, 0);
+    };
+    let per_tick = 1_000_000_000 / procfs::ticks_per_second().max(1);
+    ((me.utime + me.stime) * per_tick, me.rss_bytes().get())
+}

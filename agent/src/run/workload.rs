@@ -1,0 +1,190 @@
+//! The slow loop's side of a workload, and the table of all of them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use trimtab_core::{
+    decide::Bounds,
+    signal::{Amount, Mode, Nanos, Resource, Slot},
+};
+use trimtab_ebpf::RunqHist;
+
+use crate::{
+    api::view::Counters,
+    fast::MAX_SLOTS,
+    sense::{cgroup::Group, cpu::CpuStat, memory::MemoryEvents, psi::Psi},
+};
+
+/// How long a slot rests after its workload has gone: events that the kernel raised for the old
+/// one must not be taken for the new one's.
+const REST: Nanos = Nanos(3 * Nanos::SECOND.0);
+
+/// One workload as the slow loop knows it.
+#[derive(Debug)]
+pub(super) struct Workload {
+    /// Its place in every table.
+    pub(super) slot: Slot,
+    /// Tells it apart from others in the same slot.
+    pub(super) epoch: u32,
+    /// Name for people.
+    pub(super) name: String,
+    /// The policy that selected it.
+    pub(super) policy: Arc<str>,
+    /// What may be done with decisions about it.
+    pub(super) mode: Mode,
+    /// Whether its limits stay where they are.
+    pub(super) pinned: bool,
+    /// Whether a `trimtab run` asked for it, whatever the configuration selects.
+    pub(super) run: bool,
+    /// Who owns its limits, for people.
+    pub(super) owner: String,
+    /// Open files, path and ids.
+    pub(super) group: Group,
+    /// The nearest managed ancestor.
+    pub(super) parent: Option<Slot>,
+    /// When it was adopted.
+    pub(super) since: Nanos,
+    /// Per resource; `None` where it is not managed.
+    pub(super) limits: [Option<LimitState>; 2],
+    /// Counters at adoption.
+    pub(super) first: Sample,
+    /// Counters at the last tick.
+    pub(super) last: Sample,
+    /// Use at the last tick: micro-CPUs, bytes.
+    pub(super) used: [Amount; 2],
+    /// Path of the level above that limits and is not ours, per resource.
+    pub(super) above: [Option<String>; 2],
+    /// What was done to it.
+    pub(super) counters: Counters,
+}
+
+/// One limit of one workload.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LimitState {
+    /// The configured bounds.
+    pub(super) bounds: Bounds,
+    /// What its owner had set.
+    pub(super) adopted: Amount,
+    /// What the kernel holds, as far as we know.
+    pub(super) held: Amount,
+    /// Where the slow loop last wanted it.
+    pub(super) target: Amount,
+    /// Whether an owner's write was found and not adopted yet.
+    pub(super) foreign: bool,
+}
+
+/// The counters that deltas are taken of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    /// When.
+    pub(super) time: Nanos,
+    /// `cpu.stat`.
+    pub(super) cpu: CpuStat,
+    /// `memory.events`.
+    pub(super) memory: MemoryEvents,
+    /// Pressure, as far as there are files of it.
+    pub(super) psi: Psi,
+    /// Run-queue waiting; `None` where the probe is off.
+    pub(super) runq: Option<Box<RunqHist>>,
+}
+
+impl Workload {
+    /// The path as `/proc/PID/cgroup` shows it.
+    pub(super) fn shown_path(&self) -> String {
+        format!("/{}", self.group.path)
+    }
+
+    /// Which resources are managed.
+    pub(super) fn manages(&self) -> [bool; 2] {
+        self.limits.each_ref().map(Option::is_some)
+    }
+
+    /// The state of one limit.
+    pub(super) fn limit(&mut self, resource: Resource) -> Option<&mut LimitState> {
+        self.limits[resource.index()].as_mut()
+    }
+}
+
+/// All workloads, by slot and by path.
+#[derive(Debug)]
+pub(super) struct Workloads {
+    slots: Vec<Option<Workload>>,
+    by_path: HashMap<Arc<str>, Slot>,
+    /// Slots that have been used before, with the time from which on they may be used again.
+    resting: VecDeque<(Nanos, Slot)>,
+    epoch: u32,
+}
+
+impl Workloads {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            by_path: HashMap::new(),
+            resting: VecDeque::new(),
+            epoch: 0,
+        }
+    }
+
+    /// A slot and an epoch for a new workload; `None` when all are taken.
+    pub(super) fn reserve(&mut self, now: Nanos) -> Option<(Slot, u32)> {
+        let slot = match self.resting.front() {
+            Some((from, slot)) if *from <= now => {
+                let slot = *slot;
+                self.resting.pop_front();
+                slot
+            }
+            _ if self.slots.len() < MAX_SLOTS => {
+                self.slots.push(None);
+                Slot(u32::try_from(self.slots.len() - 1).ok()?)
+            }
+            _ => return None,
+        };
+        self.epoch += 1;
+        Some((slot, self.epoch))
+    }
+
+    /// Gives back a slot that was reserved or used.
+    pub(super) fn rest(&mut self, now: Nanos, slot: Slot) {
+        self.resting.push_back((now.plus(REST), slot));
+    }
+
+    pub(super) fn insert(&mut self, workload: Workload) {
+        self.by_path
+            .insert(Arc::clone(&workload.group.path), workload.slot);
+        let slot = workload.slot.0 as usize;
+        if let Some(cell) = self.slots.get_mut(slot) {
+            *cell = Some(workload);
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Workload> {
+        let workload = self.slots.get_mut(slot.0 as usize)?.take()?;
+        self.by_path.remove(&workload.group.path);
+        Some(workload)
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Workload> {
+        self.slots.get(slot.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Workload> {
+        self.slots.get_mut(slot.0 as usize)?.as_mut()
+    }
+
+    /// The slot of the workload at a path, with or without a leading slash.
+    pub(super) fn at(&self, path: &str) -> Option<Slot> {
+        self.by_path.get(path.trim_matches('/')).copied()
+    }
+
+    /// Slots ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Workload> {
+        self.slots.iter().flatten()
+    }
+
+    /// Slots ascending.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Workload> {
+        self.slots.iter_mut().flatten()
+    }
+}

@@ -1,0 +1,20 @@
+//! Reading what the kernel keeps in files: one file per source.
+//!
+//! Descriptors stay open, every read is one `pread` into a buffer that the caller keeps, and
+//! nothing is allocated in steady state. Parsers are pure functions over the bytes read.
+
+pub mod cgroup;
+pub mod cpu;
+pub mod file;
+pub mod hierarchy;
+pub mod memory;
+pub mod node;
+pub mod psi;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod tree;
+
+#[cfg(test)]
+mod cgroup_tests;
+#[cfg(test)]
+mod tree_tests;

@@ -1,0 +1,312 @@
+//! A fake agent: a backend that answers from fixed views and remembers what it was asked to change.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use tokio::sync::{broadcast, oneshot};
+use trimtab::api::{
+    Backend, Refusal, Server,
+    auth::Groups,
+    view::{
+        Adoption, Counters, Detail, Entry, EntryKind, Finding, FindingState, Input, Quantity,
+        Reason, Released, ResourceState, Signals, Status, Value, Workload,
+    },
+};
+use trimtab_core::signal::{Mode, Resource};
+
+/// The program under test: the one that was built with these tests, or, where they run on another
+/// machine, the one that `TRIMTAB_BIN` names.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("TRIMTAB_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_trimtab").into(), PathBuf::from)
+}
+
+/// The backend.
+pub(crate) struct Fake {
+    /// What was changed, in order.
+    pub(crate) changes: Mutex<Vec<String>>,
+    /// Journal entries go out here.
+    pub(crate) journal: broadcast::Sender<Arc<Entry>>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            changes: Mutex::default(),
+            journal: broadcast::channel(4).0,
+        })
+    }
+
+    fn changed(&self, what: String) {
+        self.changes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what);
+    }
+
+    pub(crate) fn take_changes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn state(unit: fn(u64) -> Quantity) -> ResourceState {
+    ResourceState {
+        used: unit(1),
+        limit: unit(2),
+        original: Quantity::Unlimited,
+        floor: unit(4),
+        target: unit(5),
+        ceiling: unit(6),
+        lent: unit(7),
+        limited_by: Some("/above".into()),
+        foreign: true,
+    }
+}
+
+/// A workload in which every field has a value of its own.
+pub(crate) fn workload(name: &str) -> Workload {
+    Workload {
+        name: name.into(),
+        path: format!("/demo/{name}"),
+        policy: "web".into(),
+        mode: Mode::Enforce,
+        pinned: true,
+        owner: "cgroupfs".into(),
+        parent: Some("/demo".into()),
+        age_ns: 8,
+        warming_up: true,
+        cpu: Some(state(Quantity::MicroCpus)),
+        memory: Some(state(Quantity::Bytes)),
+        signals: signals(),
+    }
+}
+
+fn signals() -> Signals {
+    Signals {
+        waiting_p50_ns: Some(9),
+        waiting_p99_ns: Some(10),
+        throttled_ns: Some(11),
+        throttled_periods: Some(12),
+        oom_kills: Some(0),
+        cpu_pressure_bp: Some(13),
+        memory_pressure_bp: None,
+    }
+}
+
+/// An entry in which every field has a value of its own.
+pub(crate) fn entry(seq: u64, name: &str) -> Entry {
+    let input = |name: &str, value| Input {
+        name: name.into(),
+        value,
+    };
+    Entry {
+        seq,
+        monotonic_ns: 1,
+        unix_ns: 2,
+        kind: EntryKind::Spend,
+        workload: name.into(),
+        path: format!("/demo/{name}"),
+        resource: Some(Resource::Memory),
+        from: Some(Quantity::Bytes(3)),
+        to: Some(Quantity::Unlimited),
+        cause: "memory-near".into(),
+        rule: "first-lift".into(),
+        denial: Some("ceiling".into()),
+        written: true,
+        latency_ns: Some(42_000),
+        reason: Reason {
+            text: "Because.".into(),
+            inputs: vec![
+                input("a", Value::Quantity(Quantity::MicroCpus(4))),
+                input("b", Value::DurationNs(5)),
+                input("c", Value::Number(0.5)),
+                input("d", Value::Text("six".into())),
+            ],
+            clamps: vec!["floor".into()],
+            otherwise: "Nothing.".into(),
+        },
+    }
+}
+
+pub(crate) fn finding() -> Finding {
+    Finding {
+        area: "probes".into(),
+        name: "runq".into(),
+        state: FindingState::Degraded,
+        why: "no BTF".into(),
+        remedy: "another kernel".into(),
+    }
+}
+
+pub(crate) fn released() -> Released {
+    Released {
+        counters: Counters {
+            lifts: 3,
+            trims: 1,
+            denials: 2,
+            foreign_writes: 4,
+        },
+        signals: signals(),
+        waited_ns: Some(12_000_000),
+    }
+}
+
+pub(crate) fn detail(name: &str) -> Detail {
+    Detail {
+        workload: workload(name),
+        children: vec![format!("/demo/{name}/child")],
+        counters: released().counters,
+        recent: vec![entry(1, name)],
+    }
+}
+
+pub(crate) fn status() -> Status {
+    Status {
+        version: "1.2.3".into(),
+        pid: 5,
+        config_path: "/x".into(),
+        journal_seq: 9,
+        ..Status::default()
+    }
+}
+
+impl Backend for Fake {
+    fn status(&self) -> Status {
+        status()
+    }
+
+    fn workloads(&self) -> Vec<Workload> {
+        vec![workload("db"), workload("web")]
+    }
+
+    fn show(&self, path: &str) -> Result<Detail, Refusal> {
+        Ok(detail(path.trim_start_matches("/demo/")))
+    }
+
+    fn explain(&self, wanted: &str, last: usize) -> Vec<Arc<Entry>> {
+        let name = match wanted {
+            "/demo/web" | "/demo/db" => wanted.trim_start_matches("/demo/"),
+            "gone" => "gone",
+            _ => return Vec::new(),
+        };
+        (0..last.min(30))
+            .map(|seq| Arc::new(entry(seq as u64, name)))
+            .collect()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.journal.subscribe()
+    }
+
+    fn set_mode(&self, path: &str, mode: Mode) -> Result<Workload, Refusal> {
+        self.changed(format!("mode {path} {mode:?}"));
+        Ok(Workload {
+            mode,
+            ..workload(path.trim_start_matches("/demo/"))
+        })
+    }
+
+    fn pin(&self, path: &str, pinned: bool) -> Result<Workload, Refusal> {
+        self.changed(format!("pin {path} {pinned}"));
+        Ok(Workload {
+            pinned,
+            ..workload(path.trim_start_matches("/demo/"))
+        })
+    }
+
+    fn pause(&self, paused: bool) -> Result<(), Refusal> {
+        self.changed(format!("pause {paused}"));
+        if paused {
+            Ok(())
+        } else {
+            Err(Refusal::Conflict("it is not paused".into()))
+        }
+    }
+
+    fn doctor(&self) -> Vec<Finding> {
+        vec![finding()]
+    }
+
+    fn adopt(&self, adoption: &Adoption) -> Result<Workload, Refusal> {
+        self.changed(format!(
+            "adopt {} {:?} {:?}",
+            adoption.name, adoption.cpu_ceiling_micro_cpus, adoption.memory_ceiling_bytes
+        ));
+        Ok(workload(&adoption.name))
+    }
+
+    fn release(&self, path: &str) -> Result<Released, Refusal> {
+        self.changed("release".into());
+        if path.contains("unknown") {
+            Err(Refusal::NotFound(format!("{path} was not adopted")))
+        } else {
+            Ok(released())
+        }
+    }
+}
+
+/// A fake agent that answers on a socket in a directory of its own, on a thread of its own.
+pub(crate) struct Agent {
+    pub(crate) backend: Arc<Fake>,
+    pub(crate) socket: PathBuf,
+    pub(crate) directory: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Agent {
+    pub(crate) fn start(groups: Groups) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("trimtab.sock");
+        Self::start_at(directory, &socket, groups)
+    }
+
+    pub(crate) fn start_at(directory: tempfile::TempDir, socket: &Path, groups: Groups) -> Self {
+        let backend = Fake::new();
+        let (stop, stopped) = oneshot::channel();
+        let (bound, ready) = std::sync::mpsc::channel();
+        let (path, fake) = (socket.to_owned(), Arc::clone(&backend));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let server = Server::bind(&path).unwrap().with_groups(move || groups);
+                bound.send(()).unwrap();
+                server
+                    .serve(fake, async { drop(stopped.await) })
+                    .await
+                    .unwrap();
+            });
+        });
+        ready.recv().expect("the fake agent binds its socket");
+        Self {
+            backend,
+            socket: socket.to_owned(),
+            directory,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Stops it and waits for it.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the fake agent ends well");
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
