@@ -1,0 +1,14 @@
+//! Tests on the running kernel: real eBPF, real cgroups, real processes.
+
+mod burst;
+mod foreign;
+mod hierarchy;
+mod memory;
+mod pool;
+mod probe_cgroups;
+mod probe_memory;
+mod probe_quota;
+mod probe_runq;
+mod probe_support;
+mod restore;
+mod trust;

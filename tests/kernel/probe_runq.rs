@@ -1,0 +1,205 @@
+//! Run-queue waiting: behind others, throttled, and what the kernel itself says.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::{collections::HashMap, fs, thread, time::Duration};
+
+use trimtab::probe::{Error, Options, Probe, ProbeSet, Probes, RunqHist};
+use trimtab_ebpf::bucket_start;
+
+use crate::probe_support::{Group, load, turn};
+
+const MS: u64 = 1_000_000;
+const WHILE: Duration = Duration::from_secs(1);
+
+fn count(buckets: &[u64]) -> u64 {
+    buckets.iter().sum()
+}
+
+/// The start of the bucket below which the share of the samples lies.
+fn quantile(buckets: &[u64], share: f64) -> u64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a second")]
+    let below = |index: usize| count(&buckets[..=index]) as f64 >= share * count(buckets) as f64;
+    (0..buckets.len())
+        .find(|index| below(*index))
+        .map_or(0, bucket_start)
+}
+
+/// Time that a process has waited for a CPU, in ns, by the kernel's own account.
+fn run_delay(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("schedstat");
+    text.split_whitespace()
+        .nth(1)
+        .and_then(|field| field.parse().ok())
+        .expect("run_delay")
+}
+
+/// What the group's histogram shows while `run` is in it.
+fn histogram(
+    detached: &[&str],
+    group: &mut Group,
+    run: impl FnOnce(&mut Group),
+) -> Option<RunqHist> {
+    let (mut loaded, _ring) = load(&[Probe::RunqLatency], detached)?;
+    loaded.runq().register(group.id()).expect("registered");
+    run(group);
+    let hist = loaded
+        .runq()
+        .read(group.id())
+        .expect("read")
+        .expect("registered");
+    group.stop();
+    Some(hist)
+}
+
+/// Three busy loops and one CPU.
+fn contend(group: &mut Group) -> Vec<u32> {
+    (0..3)
+        .map(|_| group.shell("exec taskset -c 0 sh -c 'while :; do :; done'"))
+        .collect()
+}
+
+#[test]
+fn waiting_behind_others_adds_up_to_what_the_kernel_says() {
+    let _turn = turn();
+    let Some(mut group) = Group::new("cpu") else {
+        return;
+    };
+    let mut delay = 0;
+    let Some(hist) = histogram(&[], &mut group, |group| {
+        let pids = contend(group);
+        thread::sleep(WHILE);
+        delay = pids.into_iter().map(run_delay).sum();
+    }) else {
+        return;
+    };
+    assert_eq!(count(&hist.throttled), 0, "nothing is throttled here");
+    assert!(
+        quantile(&hist.waiting, 0.5) >= MS,
+        "three loops on one CPU wait for milliseconds"
+    );
+    // The last wait of each is still going on; a starting shell waits a little before it is in the group.
+    let (ours, kernels) = (hist.waiting_ns, delay);
+    assert!(
+        ours.abs_diff(kernels) < kernels / 10,
+        "{ours} ns in the histogram, {kernels} ns by schedstat"
+    );
+}
+
+#[test]
+fn without_the_switch_there_is_nothing() {
+    let _turn = turn();
+    let Some(mut group) = Group::new("cpu") else {
+        return;
+    };
+    let Some(hist) = histogram(&["sched_switch"], &mut group, |group| {
+        contend(group);
+        thread::sleep(WHILE);
+    }) else {
+        return;
+    };
+    assert_eq!(hist, RunqHist::default());
+}
+
+/// One process that sleeps and wakes on a CPU with a busy loop of another group.
+fn wake(group: &mut Group) {
+    group.shell("exec taskset -c 0 sh -c 'while :; do sleep 0.01; done'");
+    thread::sleep(WHILE);
+}
+
+#[test]
+fn waits_after_a_wake_need_their_hooks() {
+    let _turn = turn();
+    let Some(mut group) = Group::new("cpu") else {
+        return;
+    };
+    let Some(with) = histogram(&[], &mut group, wake) else {
+        return;
+    };
+    let Some(without) = histogram(&["sched_wakeup", "sched_wakeup_new"], &mut group, wake) else {
+        return;
+    };
+    let (with, without) = (count(&with.waiting), count(&without.waiting));
+    // Each turn starts a process and wakes it when its time is over: far more wakes than preemptions.
+    assert!(
+        with > 100 && without < with / 2,
+        "{with} waits with the hooks, {without} without"
+    );
+}
+
+#[test]
+fn waiting_throttled_is_told_apart() {
+    let _turn = turn();
+    let Some(mut group) = Group::new("cpu") else {
+        return;
+    };
+    group.set_quota(10_000, 100_000);
+    let Some(hist) = histogram(&[], &mut group, |group| {
+        group.spin();
+        thread::sleep(WHILE);
+    }) else {
+        return;
+    };
+    let periods = count(&hist.throttled);
+    assert!(
+        (5..=40).contains(&periods),
+        "{periods} waits throttled in ten periods"
+    );
+    assert!(
+        hist.throttled_ns > 500 * MS,
+        "throttled for {} ns of a second",
+        hist.throttled_ns
+    );
+    assert!(
+        quantile(&hist.throttled, 0.9) > 50 * MS,
+        "a throttling lasts most of a period"
+    );
+}
+
+#[test]
+fn a_group_that_is_not_registered_is_counted_as_unknown() {
+    let _turn = turn();
+    let Some(mut group) = Group::new("cpu") else {
+        return;
+    };
+    let Some((mut loaded, _ring)) = load(&[Probe::RunqLatency], &[]) else {
+        return;
+    };
+    contend(&mut group);
+    thread::sleep(Duration::from_millis(200));
+    assert!(loaded.lost().read().expect("read").unknown_group > 0);
+    assert_eq!(loaded.runq().read(group.id()).expect("read"), None);
+}
+
+#[test]
+fn the_table_of_groups_keeps_what_it_is_told() {
+    let _turn = turn();
+    let options = Options {
+        probes: ProbeSet::of(Probe::RunqLatency),
+        max_runq_groups: 64,
+        ..Options::default()
+    };
+    let Ok(mut loaded) = Probes::load(&options) else {
+        println!("SKIP: no probes here");
+        return;
+    };
+    let runq = loaded.runq();
+    // Ids that all pick the same cell fill the eight cells where the kernel looks, and no more.
+    let same: Vec<u64> = (1..=9).map(|number| number << 32 | 5).collect();
+    for id in &same[..8] {
+        runq.register(*id).expect("registered");
+        runq.register(*id).expect("registered again");
+    }
+    assert!(matches!(runq.register(same[8]), Err(Error::Full { .. })));
+    assert!(runq.unregister(same[3]).expect("removed") && !runq.unregister(same[3]).expect("gone"));
+    assert_eq!(
+        runq.read(same[7]).expect("read"),
+        Some(RunqHist::default()),
+        "found behind the gap"
+    );
+    runq.register(same[8]).expect("the gap is used again");
+    let mut seen = HashMap::new();
+    runq.for_each(|id, hist| _ = seen.insert(id, *hist))
+        .expect("read");
+    assert_eq!(seen.len(), 8);
+    assert!(!seen.contains_key(&same[3]) && seen.contains_key(&same[8]));
+}

@@ -1,0 +1,24 @@
+//! The harness of the end-to-end tests: groups, processes and agents that clean up after themselves.
+//!
+//! Everything returns `anyhow::Result`, so that a test is a function with `?` whose failure says what was tried on which path.
+
+pub mod agent;
+pub mod burst;
+pub mod disk;
+mod files;
+pub mod group;
+pub mod hierarchy;
+mod limit;
+pub mod process;
+pub mod skip;
+mod tree;
+pub mod wait;
+
+pub use agent::Agent;
+pub use burst::Burst;
+pub use disk::disk;
+pub use group::{CpuStat, Group};
+pub use hierarchy::{Hierarchies, Version};
+pub use process::{Process, lab_bin, trimtab_bin};
+pub use skip::skip;
+pub use wait::eventually;
