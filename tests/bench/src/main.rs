@@ -1,0 +1,57 @@
+//! Measures what docs/OVERHEAD.md and the README claim, each against a baseline in the same run.
+
+mod demo;
+mod memory;
+mod quiet;
+mod reaction;
+mod runq;
+mod spread;
+mod warning;
+mod writes;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The benchmarks of Trimtab.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Cli {
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// From a burst to the lifted quota, with and without Trimtab.
+    Reaction(reaction::Args),
+    /// Growing at full speed inside a small memory limit.
+    Memory(memory::Args),
+    /// What the run-queue probe costs per wake-run-sleep cycle.
+    Runq(runq::Args),
+    /// Steady workloads: writes, direction changes and the agent's own cost.
+    Quiet(quiet::Args),
+    /// False and missed warnings of each law for a nearly spent quota.
+    Warning(warning::Args),
+    /// Latency of one quota write with many groups.
+    Writes(writes::Args),
+    /// The main job, live, on this host.
+    Demo(demo::Args),
+}
+
+fn main() -> Result<ExitCode> {
+    let Cli { json, bench } = Cli::parse();
+    match bench {
+        Bench::Reaction(args) => reaction::run(&args, json),
+        Bench::Memory(args) => memory::run(&args, json),
+        Bench::Runq(args) => runq::run(&args, json),
+        Bench::Quiet(args) => quiet::run(&args, json),
+        Bench::Warning(args) => warning::run(&args, json),
+        Bench::Writes(args) => writes::run(&args, json),
+        Bench::Demo(args) => demo::run(&args, json),
+    }
+}

@@ -1,0 +1,235 @@
+//! Steady workloads: how often their limits are written, and what the agent itself costs.
+//!
+//! Every workload uses 82 % of its quota in each period, in a group of its own. Nothing needs to
+//! be done, so nothing should be. Afterwards one of them bursts, and its quota has to come back
+//! down to its need.
+
+use std::{
+    fs,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use serde_json::Value;
+use trimtab_tests::{Agent, Group, Process, eventually, lab_bin};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many workloads
+    #[arg(long, default_value_t = 200)]
+    workloads: usize,
+    /// How long they are watched
+    #[arg(long, default_value = "10m")]
+    duration: humantime::Duration,
+    /// Each one's quota, in us per 100 ms
+    #[arg(long, default_value_t = 1000)]
+    quota_us: u64,
+}
+
+/// What a workload uses of its quota.
+const USE: f64 = 0.82;
+/// The kernel's period.
+const PERIOD: Duration = Duration::from_millis(100);
+/// How long one workload bursts at the end.
+const BURST: Duration = Duration::from_secs(2);
+/// By when its quota must have come back.
+const BACK: Duration = Duration::from_secs(90);
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    workloads: usize,
+    seconds: f64,
+    writes: u64,
+    writes_per_workload_minute: f64,
+    direction_changes_per_minute_max: f64,
+    throttled_periods_share: f64,
+    agent_cpu_percent: f64,
+    agent_rss_mib: f64,
+    guardian_rss_mib: f64,
+    events: u64,
+    quota_ms_before_burst: f64,
+    quota_ms_in_burst: f64,
+    quota_ms_after: f64,
+    back_after_s: Option<f64>,
+}
+
+pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
+    let root = Group::create("quiet")?;
+    let mut groups = Vec::new();
+    for number in 0..args.workloads {
+        let group = root.child(&format!("w{number}"))?;
+        group.set_quota_us(Some(args.quota_us), 100_000)?;
+        groups.push(group);
+    }
+    let agent = Agent::start(&config(root.path(), args.quota_us))?;
+    let managed = eventually(Duration::from_secs(30), || {
+        agent.cli(&["workloads"]).is_ok_and(|list| {
+            list.as_array()
+                .is_some_and(|list| list.len() == args.workloads)
+        })
+    });
+    ensure!(
+        managed,
+        "not every group became a workload\n{}",
+        agent.log()
+    );
+    let burst = PERIOD.mul_f64(USE * quota_share(args.quota_us));
+    let mut processes = Vec::new();
+    for group in &groups {
+        let mut command = group.command(lab_bin()?)?;
+        command.args(["burn", "--threads", "1", "--every", "100ms", "--for"]);
+        command.arg(format!("{}us", burst.as_micros()));
+        processes.push(Process::spawn(&mut command)?);
+    }
+    eprintln!("{} workloads; 10 s to settle ...", groups.len());
+    thread::sleep(Duration::from_secs(10));
+
+    let mut report = watch(&agent, &groups, args.duration.into())?;
+    let group = groups.first().context("at least one workload is needed")?;
+    come_back(&mut report, group)?;
+    drop(processes);
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{report:#?}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn config(root: &str, quota_us: u64) -> String {
+    let floor = format!("{}m", quota_us / 100);
+    format!(
+        "[[policy]]\nname = \"quiet\"\nselect = [\"{root}/*\"]\nmode = \"enforce\"\nresources = [\"cpu\"]\n\
+         warm_up = \"0s\"\ncooldown = \"10s\"\ncut_interval = \"5s\"\nwindow = \"20s\"\n\
+         cpu = {{ floor = \"{floor}\", step = \"{floor}\" }}\n"
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds of one period")]
+fn quota_share(quota_us: u64) -> f64 {
+    quota_us as f64 / 100_000.0
+}
+
+/// What is counted at the beginning and at the end.
+struct Counted {
+    at: Instant,
+    cpu_ticks: u64,
+    periods: u64,
+    throttled: u64,
+    events: u64,
+}
+
+impl Counted {
+    fn now(agent: &Agent, groups: &[Group]) -> Result<Self> {
+        let (mut periods, mut throttled) = (0, 0);
+        for group in groups {
+            let stat = group.cpu_stat()?;
+            periods += stat.nr_periods;
+            throttled += stat.nr_throttled;
+        }
+        let status = agent.cli(&["status"])?;
+        Ok(Self {
+            at: Instant::now(),
+            cpu_ticks: cpu_ticks(agent.worker().context("the agent has no worker")?)?,
+            periods,
+            throttled,
+            events: status["fast_loop"]["events"].as_u64().unwrap_or_default(),
+        })
+    }
+}
+
+fn watch(agent: &Agent, groups: &[Group], duration: Duration) -> Result<Report> {
+    let before = Counted::now(agent, groups)?;
+    let seq = agent.cli(&["status"])?["journal_seq"]
+        .as_u64()
+        .unwrap_or_default();
+    let end = Instant::now() + duration;
+    while Instant::now() < end {
+        let left = end.saturating_duration_since(Instant::now());
+        eprintln!("{} s left", left.as_secs());
+        thread::sleep(left.min(Duration::from_secs(30)));
+    }
+    let after = Counted::now(agent, groups)?;
+    let seconds = after.at.duration_since(before.at).as_secs_f64();
+    let minutes = seconds / 60.0;
+    let (mut writes, mut turns) = (0, 0);
+    for group in groups {
+        let entries = agent.cli(&["explain", group.path(), "--last", "1000"])?;
+        let steps = steps(&entries, seq);
+        writes += steps.len() as u64;
+        turns = turns.max(steps.windows(2).filter(|pair| pair[0] != pair[1]).count());
+    }
+    let worker = agent.worker().context("the agent has no worker")?;
+    let guardian = agent.guardian().context("the agent has no guardian")?;
+    Ok(Report {
+        workloads: groups.len(),
+        seconds,
+        writes,
+        writes_per_workload_minute: float(writes) / float(groups.len() as u64) / minutes,
+        direction_changes_per_minute_max: float(turns as u64) / minutes,
+        throttled_periods_share: float(after.throttled - before.throttled)
+            / float((after.periods - before.periods).max(1)),
+        agent_cpu_percent: float(after.cpu_ticks - before.cpu_ticks) / 100.0 / seconds * 100.0,
+        agent_rss_mib: rss_mib(worker)?,
+        guardian_rss_mib: rss_mib(guardian)?,
+        events: after.events - before.events,
+        ..Report::default()
+    })
+}
+
+/// The written changes of one workload since `seq`: whether each went up.
+fn steps(entries: &Value, seq: u64) -> Vec<bool> {
+    let amount = |value: &Value| value["micro_cpus"].as_u64().unwrap_or(u64::MAX);
+    let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
+    entries
+        .iter()
+        .filter(|entry| entry["written"] == true && entry["seq"].as_u64() > Some(seq))
+        .map(|entry| amount(&entry["to"]) > amount(&entry["from"]))
+        .collect()
+}
+
+/// One workload bursts, and its quota comes back down to the need.
+fn come_back(report: &mut Report, group: &Group) -> Result<()> {
+    let quota_ms = || -> Result<f64> { Ok(float(group.quota_us()?.unwrap_or(u64::MAX)) / 1e3) };
+    report.quota_ms_before_burst = quota_ms()?;
+    let mut command = group.command(lab_bin()?)?;
+    let burst = Process::spawn(command.args(["burn", "--threads", "1"]))?;
+    thread::sleep(BURST);
+    report.quota_ms_in_burst = quota_ms()?;
+    drop(burst);
+    let ended = Instant::now();
+    let need = report.quota_ms_before_burst * 1.5;
+    let back = eventually(BACK, || quota_ms().is_ok_and(|quota| quota <= need));
+    report.quota_ms_after = quota_ms()?;
+    report.back_after_s = back.then(|| ended.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// CPU time of a process, in hundredths of a second.
+fn cpu_ticks(pid: u32) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(')').context("no name in stat")?.1;
+    let mut times = fields.split_whitespace().skip(11);
+    let mut next = || {
+        times
+            .next()
+            .and_then(|time| time.parse::<u64>().ok())
+            .context("no time in stat")
+    };
+    Ok(next()? + next()?)
+}
+
+fn rss_mib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(float(kib.context("no VmRSS")?) / 1024.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
