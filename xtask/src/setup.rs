@@ -125,6 +125,11 @@ pub(crate) fn ensure(purpose: Purpose, install: Install) -> Result<()> {
             }
             steps.packages("guest", TEST)?;
             steps.step(
+                "qemu 8.2 or newer",
+                vm::is_emulator_new_enough,
+                vm::install_emulator,
+            )?;
+            steps.step(
                 "guest kernel",
                 || matches!(vm::find_kernel(), Ok(Some(_))),
                 || {

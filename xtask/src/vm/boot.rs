@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{directory, kernel};
+use super::{directory, emulator, kernel};
 use crate::{cmd, count::Count};
 
 /// How the lines that `tests/vm/init` writes for us begin.
@@ -114,7 +114,7 @@ impl Boot<'_> {
         if shell {
             line += " trimtab.shell";
         }
-        let mut qemu = cmd::new("qemu-system-x86_64");
+        let mut qemu = cmd::new(emulator::PROGRAM);
         qemu.args([
             "-nodefaults",
             "-no-reboot",
