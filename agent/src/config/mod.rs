@@ -14,9 +14,8 @@ mod units;
 
 pub use load::{ConfigError, Node};
 pub use report::{Invalid, Problem};
-pub use schema::{
-    Agent, Bounds, Config, Fast, Foreign, Headroom, Kind, Policy, Probes, Reserve, Scheduling,
-    Threshold,
-};
+pub use schema::{Agent, Config, Fast, Policy, Probes, Scheduling};
 pub use select::Selector;
+// What a policy is in the core is the `kind` of one here, which says more: whom it selects, and the mode.
+pub use trimtab_core::decide::{Bounds, Headroom, Policy as Kind, Settings, Threshold};
 pub use units::{Share, parse_bytes, parse_cpus};

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use trimtab_core::signal::{Amount, Mode, Nanos, Resource};
+use trimtab_core::{
+    decide::{Bounds, Policy as Kind, Settings},
+    signal::{Mode, Nanos, Resource},
+};
 
 use super::{select::Selector, units::Share};
 use crate::probe::Probe;
@@ -45,12 +48,10 @@ pub struct Agent {
     pub runtime_directory: PathBuf,
     /// Time between two rounds of the slow loop.
     pub tick: Nanos,
-    /// What is never lent.
-    pub reserve: Reserve,
     /// Cgroups that no policy gets, whatever it selects.
     pub exclude: Selector,
-    /// What to do about limits that somebody else writes.
-    pub foreign: Foreign,
+    /// `[agent.reserve]` and `[agent.foreign]`.
+    pub settings: Settings<Share>,
 }
 
 impl Default for Agent {
@@ -59,52 +60,8 @@ impl Default for Agent {
             socket: PathBuf::from("/run/trimtab/trimtab.sock"),
             runtime_directory: PathBuf::from("/run/trimtab"),
             tick: Nanos::SECOND,
-            reserve: Reserve::default(),
             exclude: Selector::default(),
-            foreign: Foreign::default(),
-        }
-    }
-}
-
-/// What is kept back on the node and never lent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reserve {
-    /// CPU.
-    pub cpu: Share,
-    /// Memory.
-    pub memory: Share,
-}
-
-impl Default for Reserve {
-    fn default() -> Self {
-        Self {
-            cpu: Share::percent(5),
-            memory: Share::percent(5),
-        }
-    }
-}
-
-/// How a limit is treated that somebody else writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Foreign {
-    /// How long after adoption a limit that has not been changed by us is simply followed when its
-    /// owner writes it: owners set limits right after they have made a group.
-    pub newborn: Nanos,
-    /// How long the limit is left alone after that.
-    pub backoff: Nanos,
-    /// This many foreign writes ...
-    pub writes: u32,
-    /// ... within this time end the management of the limit.
-    pub window: Nanos,
-}
-
-impl Default for Foreign {
-    fn default() -> Self {
-        Self {
-            newborn: Nanos(5 * Nanos::SECOND.0),
-            backoff: Nanos::MINUTE,
-            writes: 3,
-            window: Nanos(10 * Nanos::MINUTE.0),
+            settings: Settings::default().map(|_, _| Share::percent(5)),
         }
     }
 }
@@ -163,26 +120,10 @@ pub struct Policy {
     pub mode: Mode,
     /// The rule of its slow loop.
     pub kind: Kind,
-    /// How far CPU limits may move; `None` leaves CPU alone.
-    pub cpu: Option<Bounds>,
-    /// How far memory limits may move; `None` leaves memory alone.
-    pub memory: Option<Bounds>,
-    /// Whether a limit may be trimmed below what its owner had set.
-    pub trim: bool,
-    /// No trimming in a workload's first minutes.
-    pub warm_up: Nanos,
-    /// Time from a raise to the next trim.
-    pub cooldown: Nanos,
-    /// Time from a trim to the next one.
-    pub cut_interval: Nanos,
-    /// The most that one trim takes, in percent of the limit.
-    pub largest_cut: u32,
-    /// A trim leaves at least this much above the present use, in percent of it.
-    pub use_headroom: u32,
-    /// Lifts per minute by the fast loop, in the long run.
-    pub lifts_per_minute: u32,
-    /// Changes per minute by the slow loop.
-    pub changes_per_minute: u32,
+    /// How CPU limits may move; `None` leaves CPU alone.
+    pub cpu: Option<Bounds<Share>>,
+    /// How memory limits may move; `None` leaves memory alone.
+    pub memory: Option<Bounds<Share>>,
 }
 
 impl Policy {
@@ -197,16 +138,8 @@ impl Policy {
             select,
             mode: Mode::default(),
             kind: Kind::default(),
-            cpu: Some(Bounds::of(Resource::Cpu)),
-            memory: Some(Bounds::of(Resource::Memory)),
-            trim: true,
-            warm_up: Nanos(3 * Nanos::MINUTE.0),
-            cooldown: Nanos::MINUTE,
-            cut_interval: Nanos(10 * Nanos::SECOND.0),
-            largest_cut: 50,
-            use_headroom: 10,
-            lifts_per_minute: 60,
-            changes_per_minute: 6,
+            cpu: Some(default_bounds(Resource::Cpu)),
+            memory: Some(default_bounds(Resource::Memory)),
         }
     }
 
@@ -214,16 +147,22 @@ impl Policy {
     /// limits are of no use to anybody once it has ended, so they are not trimmed.
     #[must_use]
     pub fn run() -> Self {
+        let policy = Self::new(Self::RUN, Selector::default());
+        let untrimmed = |bounds| Bounds {
+            trim: false,
+            ..bounds
+        };
         Self {
             mode: Mode::Enforce,
-            trim: false,
-            ..Self::new(Self::RUN, Selector::default())
+            cpu: policy.cpu.map(untrimmed),
+            memory: policy.memory.map(untrimmed),
+            ..policy
         }
     }
 
-    /// How far limits of a resource may move; `None` leaves it alone.
+    /// How limits of a resource may move; `None` leaves it alone.
     #[must_use]
-    pub const fn bounds(&self, resource: Resource) -> Option<&Bounds> {
+    pub const fn bounds(&self, resource: Resource) -> Option<&Bounds<Share>> {
         match resource {
             Resource::Cpu => self.cpu.as_ref(),
             Resource::Memory => self.memory.as_ref(),
@@ -231,89 +170,10 @@ impl Policy {
     }
 }
 
-/// The rule of the slow loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A high percentile of use and a margin on top.
-    Headroom(Headroom),
-    /// Grow by a factor when busy for a while, shrink by it when idle for a while.
-    Threshold(Threshold),
-}
-
-impl Default for Kind {
-    fn default() -> Self {
-        Self::Headroom(Headroom::default())
-    }
-}
-
-/// Parameters of [`Kind::Headroom`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Headroom {
-    /// Which percentile of use.
-    pub percentile: u32,
-    /// Over how long.
-    pub window: Nanos,
-    /// How much on top, in percent of the percentile.
-    pub margin: u32,
-}
-
-impl Default for Headroom {
-    fn default() -> Self {
-        Self {
-            percentile: 95,
-            window: Nanos::MINUTE,
-            margin: 20,
-        }
-    }
-}
-
-/// Parameters of [`Kind::Threshold`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
-    /// Grow when utilisation (use / limit) stays above this percentage.
-    pub high: u32,
-    /// Shrink when it stays below this percentage.
-    pub low: u32,
-    /// For how long.
-    pub duration: Nanos,
-    /// By which factor, in percent: 150 grows by half.
-    pub factor: u32,
-}
-
-impl Default for Threshold {
-    fn default() -> Self {
-        Self {
-            high: 90,
-            low: 50,
-            duration: Nanos(3 * Nanos::SECOND.0),
-            factor: 150,
-        }
-    }
-}
-
-/// Between which values a limit may move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Never trimmed below this; also what is set aside on the node.
-    pub floor: Share,
-    /// Never lifted above this; the node's capacity caps it as well.
-    pub ceiling: Share,
-    /// The least that a first lift adds.
-    pub step: Share,
-}
-
-impl Bounds {
-    /// The defaults for a resource.
-    #[must_use]
-    pub const fn of(resource: Resource) -> Self {
-        let (floor, step) = match resource {
-            Resource::Cpu => (Amount(100_000), Amount(250_000)),
-            Resource::Memory => (Amount(16 << 20), Amount(32 << 20)),
-        };
-        Self {
-            floor: Share::Amount(floor),
-            ceiling: Share::percent(100),
-            step: Share::Amount(step),
-        }
+/// The defaults for a resource; here the ceiling can be said in full.
+pub(super) fn default_bounds(resource: Resource) -> Bounds<Share> {
+    Bounds {
+        ceiling: Share::percent(100),
+        ..Bounds::of(resource).map(Share::Amount)
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use trimtab_core::{
-    decide::{Bounds, Headroom, Policy, Settings, Threshold},
+    decide::{Bounds, Policy, Settings},
     signal::{Amount, Mode, Resource},
 };
 
-use crate::config::{self, Config, Kind, Share};
+use crate::config::{self, Config, Share};
 
 /// A policy that has a group.
 #[derive(Clone, Debug)]
@@ -77,24 +77,13 @@ impl Selection {
 
     /// What is never lent of a resource.
     pub(super) fn reserve(&self, resource: Resource) -> Amount {
-        let reserve = &self.config.agent.reserve;
-        let share = match resource {
-            Resource::Cpu => reserve.cpu,
-            Resource::Memory => reserve.memory,
-        };
-        share.of(self.node[resource.index()])
+        self.settings().reserve[resource.index()]
     }
 
     /// The engine's settings.
     pub(super) fn settings(&self) -> Settings {
-        let foreign = &self.config.agent.foreign;
-        Settings {
-            reserve: Resource::ALL.map(|resource| self.reserve(resource)),
-            newborn: foreign.newborn,
-            foreign_backoff: foreign.backoff,
-            foreign_writes: foreign.writes,
-            foreign_window: foreign.window,
-        }
+        let settings = self.config.agent.settings;
+        settings.map(|resource, share| share.of(self.node[resource.index()]))
     }
 
     fn selected(&self, policy: &config::Policy) -> Selected {
@@ -102,44 +91,10 @@ impl Selection {
             named: false,
             policy: policy.name.as_str().into(),
             mode: policy.mode,
-            rule: match policy.kind {
-                Kind::Headroom(config::Headroom {
-                    percentile,
-                    window,
-                    margin,
-                }) => Policy::Headroom(Headroom {
-                    percentile,
-                    window,
-                    margin,
-                }),
-                Kind::Threshold(config::Threshold {
-                    high,
-                    low,
-                    duration,
-                    factor,
-                }) => Policy::Threshold(Threshold {
-                    high,
-                    low,
-                    duration,
-                    factor,
-                }),
-            },
+            rule: policy.kind,
             bounds: Resource::ALL.map(|resource| {
                 let node = self.node[resource.index()];
-                let bounds = policy.bounds(resource)?;
-                Some(Bounds {
-                    floor: bounds.floor.of(node),
-                    ceiling: bounds.ceiling.of(node),
-                    step: bounds.step.of(node),
-                    lifts_per_minute: policy.lifts_per_minute,
-                    changes_per_minute: policy.changes_per_minute,
-                    trim: policy.trim,
-                    warm_up: policy.warm_up,
-                    largest_cut: policy.largest_cut,
-                    cooldown: policy.cooldown,
-                    cut_interval: policy.cut_interval,
-                    use_headroom: policy.use_headroom,
-                })
+                Some(policy.bounds(resource)?.map(|share| share.of(node)))
             }),
         }
     }

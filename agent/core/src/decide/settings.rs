@@ -1,13 +1,16 @@
 //! What the shell tells the engine: settings, workloads, policies, bounds.
+//!
+//! A configuration says the same with parts of a node in place of amounts, so what holds amounts
+//! is generic over them, and every default stands here.
 
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the whole engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct Settings<A = Amount> {
     /// Kept free of loans on the node, per resource: micro-CPUs and bytes.
-    pub reserve: [Amount; 2],
+    pub reserve: [A; 2],
     /// Owners set limits right after they have made a group: within this time from adoption, a
     /// limit that we have not touched yet is followed without stepping back.
     pub newborn: Nanos,
@@ -27,6 +30,21 @@ impl Default for Settings {
             foreign_backoff: Nanos::MINUTE,
             foreign_writes: 3,
             foreign_window: Nanos(10 * Nanos::MINUTE.0),
+        }
+    }
+}
+
+impl<A> Settings<A> {
+    /// The same with other amounts.
+    #[must_use]
+    pub fn map<B>(self, mut amount: impl FnMut(Resource, A) -> B) -> Settings<B> {
+        let [cpu, memory] = self.reserve;
+        Settings {
+            reserve: [amount(Resource::Cpu, cpu), amount(Resource::Memory, memory)],
+            newborn: self.newborn,
+            foreign_backoff: self.foreign_backoff,
+            foreign_writes: self.foreign_writes,
+            foreign_window: self.foreign_window,
         }
     }
 }
@@ -57,14 +75,14 @@ pub struct WorkloadSpec {
 /// Between which values a limit may move, and how fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Bounds {
+pub struct Bounds<A = Amount> {
     /// Never trimmed below this; also what is reserved on the node. Under one bandwidth slice
     /// (5 ms a period) per CPU used, a burst can be throttled before any warning is possible.
-    pub floor: Amount,
+    pub floor: A,
     /// Never lifted above this; the node's capacity caps it as well.
-    pub ceiling: Amount,
+    pub ceiling: A,
     /// The least that a first lift adds.
-    pub step: Amount,
+    pub step: A,
     /// Lifts per minute in the long run.
     pub lifts_per_minute: u32,
     /// Changes per minute by the slow loop.
@@ -112,6 +130,26 @@ impl Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self::of(Resource::Cpu)
+    }
+}
+
+impl<A> Bounds<A> {
+    /// The same with other amounts.
+    #[must_use]
+    pub fn map<B>(self, mut amount: impl FnMut(A) -> B) -> Bounds<B> {
+        Bounds {
+            floor: amount(self.floor),
+            ceiling: amount(self.ceiling),
+            step: amount(self.step),
+            lifts_per_minute: self.lifts_per_minute,
+            changes_per_minute: self.changes_per_minute,
+            trim: self.trim,
+            warm_up: self.warm_up,
+            largest_cut: self.largest_cut,
+            cooldown: self.cooldown,
+            cut_interval: self.cut_interval,
+            use_headroom: self.use_headroom,
+        }
     }
 }
 

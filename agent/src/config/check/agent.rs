@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use serde_spanned::Spanned;
-use trimtab_core::signal::Nanos;
+use trimtab_core::{decide::Settings, signal::Nanos};
 
 use super::Checker;
 use crate::config::{
     raw::{self, Key},
     report::instead_of,
-    schema::{Agent, Fast, Foreign, Probes, Reserve, Scheduling},
+    schema::{Agent, Fast, Probes, Scheduling},
     units::{Memory, Share},
 };
 use crate::probe::Probe;
@@ -34,9 +34,11 @@ impl Checker<'_> {
                 default.runtime_directory,
             ),
             tick: self.duration(raw.tick.as_ref(), "tick", TICK.0..=TICK.1, default.tick),
-            reserve: self.reserve(&raw.reserve),
             exclude: self.selector(raw.exclude.as_deref().unwrap_or_default()),
-            foreign: self.foreign(&raw.foreign),
+            settings: Settings {
+                reserve: self.reserve(&raw.reserve, default.settings.reserve),
+                ..self.foreign(&raw.foreign, default.settings)
+            },
         }
     }
 
@@ -53,18 +55,15 @@ impl Checker<'_> {
         default
     }
 
-    fn reserve(&mut self, raw: &raw::Reserve) -> Reserve {
-        let default = Reserve::default();
-        Reserve {
-            cpu: raw
-                .cpu
+    fn reserve(&mut self, raw: &raw::Reserve, [cpu, memory]: [Share; 2]) -> [Share; 2] {
+        [
+            raw.cpu
                 .as_ref()
-                .map_or(default.cpu, |key| self.reserved(key, key.get_ref().0)),
-            memory: raw
-                .memory
+                .map_or(cpu, |key| self.reserved(key, key.get_ref().0)),
+            raw.memory
                 .as_ref()
-                .map_or(default.memory, |key| self.reserved(key, key.get_ref().0)),
-        }
+                .map_or(memory, |key| self.reserved(key, key.get_ref().0)),
+        ]
     }
 
     /// With everything in reserve nothing could ever be lent.
@@ -79,30 +78,35 @@ impl Checker<'_> {
         share
     }
 
-    fn foreign(&mut self, raw: &raw::Foreign) -> Foreign {
-        let default = Foreign::default();
-        let foreign = Foreign {
+    fn foreign(&mut self, raw: &raw::Foreign, default: Settings<Share>) -> Settings<Share> {
+        let settings = Settings {
             newborn: self.duration(
                 raw.newborn.as_ref(),
                 "newborn",
                 Nanos(0)..=DAY,
                 default.newborn,
             ),
-            backoff: self.duration(
+            foreign_backoff: self.duration(
                 raw.backoff.as_ref(),
                 "backoff",
                 Nanos::SECOND..=DAY,
-                default.backoff,
+                default.foreign_backoff,
             ),
-            writes: self.whole(raw.writes.as_ref(), "writes", 1..=1000, default.writes),
-            window: self.duration(
+            foreign_writes: self.whole(
+                raw.writes.as_ref(),
+                "writes",
+                1..=1000,
+                default.foreign_writes,
+            ),
+            foreign_window: self.duration(
                 raw.window.as_ref(),
                 "window",
                 Nanos::SECOND..=DAY,
-                default.window,
+                default.foreign_window,
             ),
+            ..default
         };
-        if foreign.window < foreign.backoff
+        if settings.foreign_window < settings.foreign_backoff
             && let Some(key) = raw
                 .window
                 .as_ref()
@@ -115,7 +119,7 @@ impl Checker<'_> {
                 "make `window` at least `writes` times as long as `backoff`",
             );
         }
-        foreign
+        settings
     }
 
     pub(super) fn probes(&mut self, raw: raw::Probes) -> Probes {

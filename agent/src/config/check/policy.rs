@@ -3,12 +3,15 @@
 use std::{collections::HashMap, ops::Range};
 
 use serde_spanned::Spanned;
-use trimtab_core::signal::{Amount, Nanos, Resource};
+use trimtab_core::{
+    decide::{Bounds, Headroom, Policy as Kind, Threshold},
+    signal::{Amount, Nanos, Resource},
+};
 
 use super::Checker;
 use crate::config::{
     raw::{self, Key},
-    schema::{Bounds, Headroom, Kind, Policy, Threshold},
+    schema::{Policy, default_bounds},
     select::Selector,
     units::{Cpu, Memory, Share},
 };
@@ -161,57 +164,73 @@ impl Checker<'_> {
                 "name \"cpu\", \"memory\" or both",
             );
         }
-        let longest = Nanos(0)..=LONGEST;
-        let percent = 0..=1000;
+        let pace = self.pace(&raw);
         Policy {
             mode: raw.mode.map_or(default.mode, Spanned::into_inner),
             kind,
-            cpu,
-            memory,
-            trim: raw.trim.map_or(default.trim, Spanned::into_inner),
-            warm_up: self.duration(
-                raw.warm_up.as_ref(),
-                "warm_up",
-                longest.clone(),
-                default.warm_up,
-            ),
-            cooldown: self.duration(
-                raw.cooldown.as_ref(),
-                "cooldown",
-                longest.clone(),
-                default.cooldown,
-            ),
-            cut_interval: self.duration(
-                raw.cut_interval.as_ref(),
-                "cut_interval",
-                longest,
-                default.cut_interval,
-            ),
-            largest_cut: self.whole(
-                raw.largest_cut.as_ref(),
-                "largest_cut",
-                1..=90,
-                default.largest_cut,
-            ),
-            use_headroom: self.whole(
-                raw.use_headroom.as_ref(),
-                "use_headroom",
-                percent,
-                default.use_headroom,
-            ),
-            lifts_per_minute: self.whole(
-                raw.lifts_per_minute.as_ref(),
-                "lifts_per_minute",
-                1..=6000,
-                default.lifts_per_minute,
-            ),
-            changes_per_minute: self.whole(
-                raw.changes_per_minute.as_ref(),
-                "changes_per_minute",
-                1..=60,
-                default.changes_per_minute,
-            ),
+            cpu: cpu.map(&pace),
+            memory: memory.map(&pace),
             ..default
+        }
+    }
+
+    /// How fast limits may move, which is one for both resources.
+    fn pace(&mut self, raw: &raw::Policy) -> impl Fn(Bounds<Share>) -> Bounds<Share> + use<> {
+        let default = Bounds::default();
+        let longest = Nanos(0)..=LONGEST;
+        let trim = raw.trim.as_ref().map_or(default.trim, |key| *key.get_ref());
+        let warm_up = self.duration(
+            raw.warm_up.as_ref(),
+            "warm_up",
+            longest.clone(),
+            default.warm_up,
+        );
+        let cooldown = self.duration(
+            raw.cooldown.as_ref(),
+            "cooldown",
+            longest.clone(),
+            default.cooldown,
+        );
+        let cut_interval = self.duration(
+            raw.cut_interval.as_ref(),
+            "cut_interval",
+            longest,
+            default.cut_interval,
+        );
+        let largest_cut = self.whole(
+            raw.largest_cut.as_ref(),
+            "largest_cut",
+            1..=90,
+            default.largest_cut,
+        );
+        let use_headroom = self.whole(
+            raw.use_headroom.as_ref(),
+            "use_headroom",
+            0..=1000,
+            default.use_headroom,
+        );
+        let lifts_per_minute = self.whole(
+            raw.lifts_per_minute.as_ref(),
+            "lifts_per_minute",
+            1..=6000,
+            default.lifts_per_minute,
+        );
+        let changes_per_minute = self.whole(
+            raw.changes_per_minute.as_ref(),
+            "changes_per_minute",
+            1..=60,
+            default.changes_per_minute,
+        );
+        move |bounds| Bounds {
+            lifts_per_minute,
+            changes_per_minute,
+            trim,
+            warm_up,
+            largest_cut,
+            cooldown,
+            cut_interval,
+            use_headroom,
+            ..bounds
         }
     }
 
@@ -345,7 +364,7 @@ impl Checker<'_> {
         policy: &raw::Policy,
         raw: Option<&Spanned<raw::Bounds<T>>>,
         share: impl Fn(T) -> Share,
-    ) -> Option<Bounds> {
+    ) -> Option<Bounds<Share>> {
         let name = match resource {
             Resource::Cpu => "cpu",
             Resource::Memory => "memory",
@@ -361,7 +380,7 @@ impl Checker<'_> {
             }
             return None;
         }
-        let default = Bounds::of(resource);
+        let default = default_bounds(resource);
         let Some(raw) = raw else { return Some(default) };
         let keys = raw.get_ref();
         let value = |key: &Key<T>, default: Share| {
@@ -371,6 +390,7 @@ impl Checker<'_> {
             floor: value(&keys.floor, default.floor),
             ceiling: value(&keys.ceiling, default.ceiling),
             step: value(&keys.step, default.step),
+            ..default
         };
         self.least(
             resource,
@@ -404,7 +424,7 @@ impl Checker<'_> {
     }
 
     /// Whether the floor lies above the ceiling, as far as that can be known here.
-    fn upside_down(&self, resource: Resource, bounds: &Bounds) -> bool {
+    fn upside_down(&self, resource: Resource, bounds: &Bounds<Share>) -> bool {
         match (bounds.floor, bounds.ceiling, self.node) {
             (Share::Amount(floor), Share::Amount(ceiling), _) => floor > ceiling,
             (Share::OfNode(floor), Share::OfNode(ceiling), _) => floor > ceiling,
