@@ -9,8 +9,9 @@ use std::{
 use trimtab::probe::{Event, Probe, Probes, Ring, kind};
 use trimtab_core::signal::Resource;
 use trimtab_ebpf::NO_SLOT;
+use trimtab_tests::{Group, Process, Version};
 
-use crate::probe_support::{Group, collect, load, turn};
+use crate::probe_support::{collect, group, load, shell, turn};
 
 const SLOT: u32 = 3;
 const MIB: u64 = 1 << 20;
@@ -33,12 +34,17 @@ fn has(kind: u32) -> impl FnMut(&[Event]) -> bool {
 
 /// A group of 64 MiB that is watched, with these probes.
 fn watched(probes: &[Probe], detached: &[&str]) -> Option<(Group, Probes, Ring)> {
-    let group = Group::new("memory")?;
-    group.set_memory_max(LIMIT);
+    let group = group()?;
+    group.set_memory_limit(Some(LIMIT)).expect("a limit");
     let (mut loaded, ring) = load(probes, detached)?;
     loaded
         .watches()
-        .set(Resource::Memory, group.id(), SLOT, 0)
+        .set(
+            Resource::Memory,
+            group.memory_id().expect("the group"),
+            SLOT,
+            0,
+        )
         .expect("watched");
     Some((group, loaded, ring))
 }
@@ -46,17 +52,17 @@ fn watched(probes: &[Probe], detached: &[&str]) -> Option<(Group, Probes, Ring)>
 #[test]
 fn growth_is_warned_of_before_the_limit() {
     let _turn = turn();
-    let Some((mut group, _loaded, mut ring)) = watched(&[Probe::MemoryNear, Probe::OomKill], &[])
+    let Some((group, _loaded, mut ring)) = watched(&[Probe::MemoryNear, Probe::OomKill], &[])
     else {
         return;
     };
-    group.shell(GROW);
+    let _growing = shell(&group, GROW);
     let events = collect(&mut ring, Duration::from_secs(10), has(kind::OOM_KILL));
     let event = events.first().expect("neither a warning nor a kill");
     assert_eq!(event.kind, kind::MEMORY_NEAR, "killed without a warning");
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.limit),
-        (group.id(), SLOT, LIMIT)
+        (group.memory_id().expect("the group"), SLOT, LIMIT)
     );
     assert!(
         event.lowest.used > LIMIT * 3 / 4 && event.lowest.used <= LIMIT,
@@ -69,10 +75,10 @@ fn growth_is_warned_of_before_the_limit() {
 fn without_its_hook_growth_is_not_warned_of() {
     let _turn = turn();
     let probes = [Probe::MemoryNear, Probe::OomKill];
-    let Some((mut group, _loaded, mut ring)) = watched(&probes, &["sched_stat_runtime"]) else {
+    let Some((group, _loaded, mut ring)) = watched(&probes, &["sched_stat_runtime"]) else {
         return;
     };
-    group.shell(GROW);
+    let _growing = shell(&group, GROW);
     let events = collect(&mut ring, Duration::from_secs(10), has(kind::OOM_KILL));
     assert_eq!(
         of_kind(&events, kind::MEMORY_NEAR),
@@ -88,25 +94,28 @@ fn an_oom_kill_names_its_victim_and_the_level_that_ran_out() {
     let Some((parent, mut loaded, mut ring)) = watched(&[Probe::OomKill], &[]) else {
         return;
     };
-    if parent.is_v2() {
-        parent.write("cgroup.subtree_control", "+memory");
-    }
-    let mut child = parent.child("child");
+    let child = parent.child("child").expect("a child group");
     loaded
         .watches()
-        .set(Resource::Memory, child.id(), SLOT + 1, 0)
+        .set(
+            Resource::Memory,
+            child.memory_id().expect("the group"),
+            SLOT + 1,
+            0,
+        )
         .expect("watched");
-    let victim = child.shell(GROW);
+    let growing = shell(&child, GROW);
+    let victim = growing.id();
     let events = collect(&mut ring, Duration::from_secs(10), has(kind::OOM_KILL));
     let event = events.first().expect("no kill was seen");
     assert_eq!((event.used, event.pid), (u64::from(victim), victim));
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.depth),
-        (child.id(), SLOT + 1, 0)
+        (child.memory_id().expect("the group"), SLOT + 1, 0)
     );
     assert_eq!(
         (event.highest.id, event.highest.slot, event.highest.limit),
-        (parent.id(), SLOT, LIMIT),
+        (parent.memory_id().expect("the group"), SLOT, LIMIT),
         "{event:?}"
     );
 }
@@ -114,10 +123,10 @@ fn an_oom_kill_names_its_victim_and_the_level_that_ran_out() {
 #[test]
 fn without_its_hook_an_oom_kill_is_not_seen() {
     let _turn = turn();
-    let Some((mut group, _loaded, mut ring)) = watched(&[Probe::OomKill], &["mark_victim"]) else {
+    let Some((group, _loaded, mut ring)) = watched(&[Probe::OomKill], &["mark_victim"]) else {
         return;
     };
-    group.shell(GROW);
+    let _growing = shell(&group, GROW);
     assert_eq!(
         collect(&mut ring, Duration::from_secs(3), has(kind::OOM_KILL)),
         []
@@ -128,16 +137,16 @@ fn without_its_hook_an_oom_kill_is_not_seen() {
 fn reclaim_that_finds_nothing_raises_an_alarm() {
     let _turn = turn();
     let probes = [Probe::ReclaimFailing, Probe::OomKill];
-    let Some((mut group, _loaded, mut ring)) = watched(&probes, &[]) else {
+    let Some((group, _loaded, mut ring)) = watched(&probes, &[]) else {
         return;
     };
-    group.shell(GROW);
+    let _growing = shell(&group, GROW);
     let events = collect(&mut ring, Duration::from_secs(10), has(kind::OOM_KILL));
     let event = events.first().expect("neither an alarm nor a kill");
     assert_eq!(event.kind, kind::RECLAIM_FAILING, "killed without an alarm");
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.limit),
-        (group.id(), SLOT, LIMIT)
+        (group.memory_id().expect("the group"), SLOT, LIMIT)
     );
 }
 
@@ -145,11 +154,11 @@ fn reclaim_that_finds_nothing_raises_an_alarm() {
 fn without_its_hook_failing_reclaim_is_not_seen() {
     let _turn = turn();
     let probes = [Probe::ReclaimFailing, Probe::OomKill];
-    let Some((mut group, _loaded, mut ring)) = watched(&probes, &["mm_vmscan_memcg_reclaim_end"])
+    let Some((group, _loaded, mut ring)) = watched(&probes, &["mm_vmscan_memcg_reclaim_end"])
     else {
         return;
     };
-    group.shell(GROW);
+    let _growing = shell(&group, GROW);
     let events = collect(&mut ring, Duration::from_secs(10), has(kind::OOM_KILL));
     assert_eq!(
         of_kind(&events, kind::RECLAIM_FAILING),
@@ -161,22 +170,24 @@ fn without_its_hook_failing_reclaim_is_not_seen() {
 #[test]
 fn failing_reclaim_in_a_watched_child_names_the_full_parent_that_nobody_watches() {
     let _turn = turn();
-    let Some(parent) = Group::new("memory") else {
+    let Some(parent) = group() else {
         return;
     };
     let Some((mut loaded, mut ring)) = load(&[Probe::ReclaimFailing], &[]) else {
         return;
     };
-    if parent.is_v2() {
-        parent.write("cgroup.subtree_control", "+memory");
-    }
-    parent.set_memory_max(LIMIT);
-    let mut child = parent.child("child");
+    parent.set_memory_limit(Some(LIMIT)).expect("a limit");
+    let child = parent.child("child").expect("a child group");
     loaded
         .watches()
-        .set(Resource::Memory, child.id(), SLOT, 0)
+        .set(
+            Resource::Memory,
+            child.memory_id().expect("the group"),
+            SLOT,
+            0,
+        )
         .expect("watched");
-    child.shell(GROW);
+    let _growing = shell(&child, GROW);
     let events = collect(
         &mut ring,
         Duration::from_secs(10),
@@ -185,14 +196,14 @@ fn failing_reclaim_in_a_watched_child_names_the_full_parent_that_nobody_watches(
     let event = events.first().expect("no alarm");
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.depth),
-        (parent.id(), NO_SLOT, 1),
+        (parent.memory_id().expect("the group"), NO_SLOT, 1),
         "{event:?}"
     );
 }
 
 /// Fills the group with the page cache of a file, reading it again and again; `None`, with a loud
 /// line, where files themselves are nothing but memory.
-fn fill_with_cache(group: &mut Group) -> Option<tempfile::TempDir> {
+fn fill_with_cache(group: &Group) -> Option<(Process, tempfile::TempDir)> {
     let directory = match trimtab_tests::disk() {
         Ok(directory) => directory,
         Err(error) => {
@@ -202,21 +213,24 @@ fn fill_with_cache(group: &mut Group) -> Option<tempfile::TempDir> {
     };
     let file = directory.path().join("cache");
     let name = file.display();
-    group.shell(&format!(
-        "head -c {} /dev/zero > {name}; while :; do cat {name} > /dev/null; done",
-        3 * LIMIT
-    ));
-    Some(directory)
+    let reading = shell(
+        group,
+        &format!(
+            "head -c {} /dev/zero > {name}; while :; do cat {name} > /dev/null; done",
+            3 * LIMIT
+        ),
+    );
+    Some((reading, directory))
 }
 
 #[test]
 fn page_cache_alone_raises_few_warnings_and_no_alarm() {
     let _turn = turn();
     let probes = [Probe::MemoryNear, Probe::ReclaimFailing];
-    let Some((mut group, _loaded, mut ring)) = watched(&probes, &[]) else {
+    let Some((group, _loaded, mut ring)) = watched(&probes, &[]) else {
         return;
     };
-    let Some(_file) = fill_with_cache(&mut group) else {
+    let Some(_reading) = fill_with_cache(&group) else {
         return;
     };
     let events = collect(&mut ring, Duration::from_secs(3), |_| false);
@@ -237,20 +251,20 @@ fn page_cache_alone_raises_few_warnings_and_no_alarm() {
 #[test]
 fn reclaim_that_somebody_else_asks_for_raises_no_alarm() {
     let _turn = turn();
-    let Some((mut group, _loaded, mut ring)) = watched(&[Probe::ReclaimFailing], &[]) else {
+    let Some((group, _loaded, mut ring)) = watched(&[Probe::ReclaimFailing], &[]) else {
         return;
     };
-    let Some(_file) = fill_with_cache(&mut group) else {
+    let Some(_reading) = fill_with_cache(&group) else {
         return;
     };
-    let (file, value) = if group.is_v2() {
+    let (file, value) = if group.version() == Version::V2 {
         ("memory.reclaim", "16M")
     } else {
         ("memory.force_empty", "0")
     };
     let asks = format!(
         "for i in 1 2 3 4 5 6 7 8; do echo {value} > {}; sleep 0.1; done",
-        group.path().join(file).display()
+        group.memory_dir().join(file).display()
     );
     let _ = Command::new("sh")
         .args(["-c", &asks])
@@ -266,16 +280,20 @@ fn reclaim_that_somebody_else_asks_for_raises_no_alarm() {
 #[test]
 fn an_unlimited_group_and_one_below_what_is_usual_raise_nothing() {
     let _turn = turn();
-    let Some((mut group, mut loaded, mut ring)) = watched(&[Probe::MemoryNear], &[]) else {
+    let Some((group, mut loaded, mut ring)) = watched(&[Probe::MemoryNear], &[]) else {
         return;
     };
     assert!(
         loaded
             .watches()
-            .set_usual(Resource::Memory, group.id(), 2 * LIMIT)
+            .set_usual(
+                Resource::Memory,
+                group.memory_id().expect("the group"),
+                2 * LIMIT
+            )
             .expect("set")
     );
-    group.shell(GROW);
+    let _growing = shell(&group, GROW);
     assert_eq!(
         collect(&mut ring, Duration::from_secs(2), |events| !events
             .is_empty()),

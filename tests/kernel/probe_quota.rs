@@ -6,7 +6,7 @@ use std::{thread, time::Duration};
 use trimtab::probe::{Event, Probe, kind};
 use trimtab_core::signal::Resource;
 
-use crate::probe_support::{Group, collect, load, turn};
+use crate::probe_support::{collect, group, load, shell, spin, turn};
 
 const SLOT: u32 = 7;
 const MS: u64 = 1_000_000;
@@ -23,18 +23,19 @@ fn of_kind(events: &[Event], kind: u32) -> Vec<Event> {
 /// `nr_throttled` at that moment.
 fn burst(probes: &[Probe], detached: &[&str], kind: u32) -> Option<(Vec<Event>, u64, u64)> {
     let _turn = turn();
-    let mut group = Group::new("cpu")?;
-    group.set_quota(10_000, 100_000);
+    let group = group()?;
+    group.set_quota_us(Some(10_000), 100_000).expect("a quota");
     let (mut loaded, mut ring) = load(probes, detached)?;
     loaded
         .watches()
-        .set(Resource::Cpu, group.id(), SLOT, 0)
+        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
         .expect("watched");
-    group.spin();
+    let _running = spin(&group);
     let events = collect(&mut ring, Duration::from_secs(1), |events| {
         events.iter().any(|event| event.kind == kind)
     });
-    Some((events, group.cpu_stat("nr_throttled"), group.id()))
+    let throttled = group.cpu_stat().expect("cpu.stat").nr_throttled;
+    Some((events, throttled, group.cpu_id().expect("the group")))
 }
 
 #[test]
@@ -100,16 +101,15 @@ fn without_its_hook_throttling_while_running_is_not_seen() {
 /// One process spends the quota, another in the same group wakes up now and then.
 fn wake_into_spent(detached: &[&str]) -> Option<Vec<Event>> {
     let _turn = turn();
-    let mut group = Group::new("cpu")?;
+    let group = group()?;
     let (mut loaded, mut ring) = load(&[Probe::ThrottledWaking], detached)?;
-    group.set_quota(10_000, 100_000);
+    group.set_quota_us(Some(10_000), 100_000).expect("a quota");
     loaded
         .watches()
-        .set(Resource::Cpu, group.id(), SLOT, 0)
+        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
         .expect("watched");
-    group.shell("while :; do sleep 0.01; done");
-    group.spin();
-    group.spin();
+    let _waking = shell(&group, "while :; do sleep 0.01; done");
+    let _running = [spin(&group), spin(&group)];
     Some(collect(&mut ring, Duration::from_secs(2), |events| {
         !of_kind(events, kind::THROTTLED_WAKING).is_empty()
     }))
@@ -139,33 +139,28 @@ fn without_its_hooks_a_wake_into_a_spent_group_is_not_seen() {
 /// A pod: the parent may use 50 ms, and so may each of its two children.
 fn pod(watch_parent: bool, probe: Probe, kind: u32) -> Option<(Vec<Event>, u64)> {
     let _turn = turn();
-    let parent = Group::new("cpu")?;
-    if parent.is_v2() {
-        parent.write("cgroup.subtree_control", "+cpu");
-    }
-    let mut children = [parent.child("a"), parent.child("b")];
+    let parent = group()?;
+    let children = ["a", "b"].map(|name| parent.child(name).expect("a child group"));
     let (mut loaded, mut ring) = load(&[probe], &[])?;
-    parent.set_quota(50_000, 100_000);
+    parent.set_quota_us(Some(50_000), 100_000).expect("a quota");
     for (slot, child) in (1..).zip(&children) {
-        child.set_quota(50_000, 100_000);
+        child.set_quota_us(Some(50_000), 100_000).expect("a quota");
         loaded
             .watches()
-            .set(Resource::Cpu, child.id(), slot, 0)
+            .set(Resource::Cpu, child.cpu_id().expect("the group"), slot, 0)
             .expect("watched");
     }
     if watch_parent {
         loaded
             .watches()
-            .set(Resource::Cpu, parent.id(), SLOT, 0)
+            .set(Resource::Cpu, parent.cpu_id().expect("the group"), SLOT, 0)
             .expect("watched");
     }
-    for child in &mut children {
-        child.spin();
-    }
+    let _running = children.each_ref().map(spin);
     let events = collect(&mut ring, Duration::from_secs(2), |events| {
         of_kind(events, kind).len() >= 3
     });
-    Some((of_kind(&events, kind), parent.id()))
+    Some((of_kind(&events, kind), parent.cpu_id().expect("the group")))
 }
 
 #[test]
@@ -202,19 +197,19 @@ fn a_pod_whose_parent_is_throttled_names_the_parent_even_if_nobody_watches_it() 
 #[test]
 fn a_group_that_stays_spent_raises_at_most_one_event_a_period() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
     let Some((mut loaded, mut ring)) = load(&[Probe::QuotaNear, Probe::ThrottledRunning], &[])
     else {
         return;
     };
-    group.set_quota(10_000, 100_000);
+    group.set_quota_us(Some(10_000), 100_000).expect("a quota");
     loaded
         .watches()
-        .set(Resource::Cpu, group.id(), SLOT, 0)
+        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
         .expect("watched");
-    group.spin();
+    let _running = spin(&group);
     let events = collect(&mut ring, Duration::from_secs(1), |_| false);
     let (warnings, alarms) = (
         of_kind(&events, kind::QUOTA_NEAR),
@@ -235,18 +230,18 @@ fn a_group_that_stays_spent_raises_at_most_one_event_a_period() {
 #[test]
 fn a_muted_group_and_a_usual_period_raise_nothing() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
     let Some((mut loaded, mut ring)) = load(&[Probe::QuotaNear, Probe::ThrottledRunning], &[])
     else {
         return;
     };
-    let (watches, id) = (loaded.watches(), group.id());
-    group.set_quota(10_000, 100_000);
+    let (watches, id) = (loaded.watches(), group.cpu_id().expect("the group"));
+    group.set_quota_us(Some(10_000), 100_000).expect("a quota");
     watches.set(Resource::Cpu, id, SLOT, 0).expect("watched");
     assert!(watches.mute(Resource::Cpu, id, true).expect("muted"));
-    group.spin();
+    let _running = spin(&group);
     let events = collect(&mut ring, Duration::from_millis(500), |_| false);
     assert_eq!(events, [], "events of a muted group");
 
@@ -275,19 +270,18 @@ fn a_muted_group_and_a_usual_period_raise_nothing() {
 #[test]
 fn two_threads_spend_together() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
     let Some((mut loaded, mut ring)) = load(&[Probe::QuotaNear], &[]) else {
         return;
     };
-    group.set_quota(40_000, 100_000);
+    group.set_quota_us(Some(40_000), 100_000).expect("a quota");
     loaded
         .watches()
-        .set(Resource::Cpu, group.id(), SLOT, 0)
+        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
         .expect("watched");
-    group.spin();
-    group.spin();
+    let _running = [spin(&group), spin(&group)];
     let events = collect(&mut ring, Duration::from_secs(1), |events| {
         !events.is_empty()
     });
@@ -295,7 +289,7 @@ fn two_threads_spend_together() {
     thread::sleep(Duration::from_millis(300));
     let watch = loaded
         .watches()
-        .get(Resource::Cpu, group.id())
+        .get(Resource::Cpu, group.cpu_id().expect("the group"))
         .expect("read")
         .expect("watched");
     // A period's run time is the quota, give or take a slice for each CPU.

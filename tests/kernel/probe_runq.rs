@@ -5,8 +5,9 @@ use std::{collections::HashMap, fs, thread, time::Duration};
 
 use trimtab::probe::{Error, Options, Probe, ProbeSet, Probes, RunqHist};
 use trimtab_ebpf::bucket_start;
+use trimtab_tests::{Group, Process};
 
-use crate::probe_support::{Group, load, turn};
+use crate::probe_support::{group, load, shell, spin, turn};
 
 const MS: u64 = 1_000_000;
 const WHILE: Duration = Duration::from_secs(1);
@@ -34,41 +35,38 @@ fn run_delay(pid: u32) -> u64 {
 }
 
 /// What the group's histogram shows while `run` is in it.
-fn histogram(
+fn histogram<T>(
     detached: &[&str],
-    group: &mut Group,
-    run: impl FnOnce(&mut Group),
+    group: &Group,
+    run: impl FnOnce(&Group) -> T,
 ) -> Option<RunqHist> {
     let (mut loaded, _ring) = load(&[Probe::RunqLatency], detached)?;
-    loaded.runq().register(group.id()).expect("registered");
-    run(group);
-    let hist = loaded
-        .runq()
-        .read(group.id())
-        .expect("read")
-        .expect("registered");
-    group.stop();
+    let id = group.cpu_id().expect("the group");
+    loaded.runq().register(id).expect("registered");
+    let running = run(group);
+    let hist = loaded.runq().read(id).expect("read").expect("registered");
+    drop(running);
+    group.kill_all().expect("an empty group");
     Some(hist)
 }
 
 /// Three busy loops and one CPU.
-fn contend(group: &mut Group) -> Vec<u32> {
-    (0..3)
-        .map(|_| group.shell("exec taskset -c 0 sh -c 'while :; do :; done'"))
-        .collect()
+fn contend(group: &Group) -> [Process; 3] {
+    [(); 3].map(|()| shell(group, "exec taskset -c 0 sh -c 'while :; do :; done'"))
 }
 
 #[test]
 fn waiting_behind_others_adds_up_to_what_the_kernel_says() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
     let mut delay = 0;
-    let Some(hist) = histogram(&[], &mut group, |group| {
-        let pids = contend(group);
+    let Some(hist) = histogram(&[], &group, |group| {
+        let running = contend(group);
         thread::sleep(WHILE);
-        delay = pids.into_iter().map(run_delay).sum();
+        delay = running.iter().map(|process| run_delay(process.id())).sum();
+        running
     }) else {
         return;
     };
@@ -88,12 +86,13 @@ fn waiting_behind_others_adds_up_to_what_the_kernel_says() {
 #[test]
 fn without_the_switch_there_is_nothing() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
-    let Some(hist) = histogram(&["sched_switch"], &mut group, |group| {
-        contend(group);
+    let Some(hist) = histogram(&["sched_switch"], &group, |group| {
+        let running = contend(group);
         thread::sleep(WHILE);
+        running
     }) else {
         return;
     };
@@ -101,21 +100,25 @@ fn without_the_switch_there_is_nothing() {
 }
 
 /// One process that sleeps and wakes on a CPU with a busy loop of another group.
-fn wake(group: &mut Group) {
-    group.shell("exec taskset -c 0 sh -c 'while :; do sleep 0.01; done'");
+fn wake(group: &Group) -> Process {
+    let waking = shell(
+        group,
+        "exec taskset -c 0 sh -c 'while :; do sleep 0.01; done'",
+    );
     thread::sleep(WHILE);
+    waking
 }
 
 #[test]
 fn waits_after_a_wake_need_their_hooks() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
-    let Some(with) = histogram(&[], &mut group, wake) else {
+    let Some(with) = histogram(&[], &group, wake) else {
         return;
     };
-    let Some(without) = histogram(&["sched_wakeup", "sched_wakeup_new"], &mut group, wake) else {
+    let Some(without) = histogram(&["sched_wakeup", "sched_wakeup_new"], &group, wake) else {
         return;
     };
     let (with, without) = (count(&with.waiting), count(&without.waiting));
@@ -129,13 +132,14 @@ fn waits_after_a_wake_need_their_hooks() {
 #[test]
 fn waiting_throttled_is_told_apart() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
-    group.set_quota(10_000, 100_000);
-    let Some(hist) = histogram(&[], &mut group, |group| {
-        group.spin();
+    group.set_quota_us(Some(10_000), 100_000).expect("a quota");
+    let Some(hist) = histogram(&[], &group, |group| {
+        let running = spin(group);
         thread::sleep(WHILE);
+        running
     }) else {
         return;
     };
@@ -158,16 +162,22 @@ fn waiting_throttled_is_told_apart() {
 #[test]
 fn a_group_that_is_not_registered_is_counted_as_unknown() {
     let _turn = turn();
-    let Some(mut group) = Group::new("cpu") else {
+    let Some(group) = group() else {
         return;
     };
     let Some((mut loaded, _ring)) = load(&[Probe::RunqLatency], &[]) else {
         return;
     };
-    contend(&mut group);
+    let _running = contend(&group);
     thread::sleep(Duration::from_millis(200));
     assert!(loaded.lost().read().expect("read").unknown_group > 0);
-    assert_eq!(loaded.runq().read(group.id()).expect("read"), None);
+    assert_eq!(
+        loaded
+            .runq()
+            .read(group.cpu_id().expect("the group"))
+            .expect("read"),
+        None
+    );
 }
 
 #[test]
