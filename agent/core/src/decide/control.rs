@@ -1,12 +1,13 @@
 //! What the engine keeps for one workload and resource.
 
+use super::decision::NoticeKind;
 use super::envelope::EnvelopeUpdate;
 use super::foreign::Foreign;
 use super::grain::{Grain, Round};
 use super::policy::{Cut, Memory};
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
-use super::settings::Bounds;
+use super::settings::{Bounds, Settings};
 use crate::model::Usage;
 use crate::signal::{Amount, Nanos, Resource};
 
@@ -125,6 +126,23 @@ impl Control {
             self.changes.count(now, self.bounds.changes_per_minute);
         }
         self.memory.limit_changed();
+    }
+
+    /// Somebody else has written the limit that was ours.
+    pub(super) fn found(&mut self, now: Nanos, theirs: Amount, settings: &Settings) -> NoticeKind {
+        let ours = self.known;
+        let writes = self.foreign.found(now, settings);
+        self.follow(theirs);
+        if self.foreign.at_war() {
+            NoticeKind::WriteWar { theirs, writes }
+        } else {
+            let until = self.foreign.until().unwrap_or(now);
+            NoticeKind::Foreign {
+                ours,
+                theirs,
+                until,
+            }
+        }
     }
 
     /// The limit has changed by somebody else's hand: theirs is the original now.

@@ -1,8 +1,8 @@
 //! What a tick produces.
 
 use super::envelope::EnvelopeUpdate;
+use super::order::{Audit, Settle};
 use super::reason::Reason;
-use super::settle::{Audit, Settle};
 use crate::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 

@@ -19,9 +19,11 @@ pub mod explain;
 mod foreign;
 pub mod grain;
 mod guard;
+mod hear;
 mod loans;
 mod node;
 mod observe;
+pub mod order;
 mod policy;
 pub mod pool;
 pub mod rate;
@@ -41,13 +43,12 @@ pub use engine::Engine;
 pub use envelope::{Envelope, EnvelopeUpdate};
 pub use explain::explain;
 pub use grain::{Grain, Round, quantise};
+pub use order::{Audit, Settle};
 pub use pool::Pool;
 pub use reason::Reason;
-pub use record::{Record, Synced};
+pub use record::{Record, Refusal, Settled, Synced};
 pub use sentence::Quantity;
 pub use settings::{Bounds, Headroom, Policy, Settings, Threshold, WorkloadSpec};
-pub use settle::{
-    Audit, Refusal, Settle, Settled, adopt, audit, refit, release, settle, stand_back, unsettle,
-};
+pub use settle::{adopt, audit, refit, release, settle, stand_back, unsettle};
 pub use spend::{deny, refund, spend, written};
 pub use view::View;

@@ -3,8 +3,7 @@
 use super::control::{Answer, Control};
 use super::decision::{Notice, NoticeKind, Tick};
 use super::engine::Engine;
-use super::record::found;
-use super::settle::Audit;
+use super::order::Audit;
 use crate::signal::{Amount, Cause, Event, Mode, Nanos, Resource, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, Snapshot, WorkloadSignals};
 
@@ -95,7 +94,7 @@ impl Engine {
                 to: theirs,
             })
         } else {
-            Some(found(control, now, ours, theirs, &settings))
+            Some(control.found(now, theirs, &settings))
         };
         out.notices.extend(what.map(|what| Notice {
             time: now,
@@ -196,7 +195,7 @@ impl Engine {
             // The fast loop writes nothing any more, so this is proof.
             let from = control.known;
             if control.foreign.stands_back() {
-                notice(found(control, now, from, held, &settings));
+                notice(control.found(now, held, &settings));
             } else {
                 if held != control.adopted {
                     notice(NoticeKind::OwnerChanged { from, to: held });

@@ -1,12 +1,6 @@
-//! What the fast loop did, as the slow loop hears of it.
+//! What the fast loop did, as it tells the slow one.
 
-use super::control::{Answer, Control};
-use super::decision::{Notice, NoticeKind};
-use super::engine::Engine;
-use super::reason::Rule;
-use super::settings::Settings;
-use super::settle::{Refusal, Settled};
-use crate::signal::{Amount, Cause, Denial, Nanos, Resource, Slot, Spend};
+use crate::signal::{Amount, Nanos, Resource, Slot, Spend};
 use serde::{Deserialize, Serialize};
 
 /// One message from the fast loop to the slow one. They are sent in the order in which things
@@ -39,162 +33,48 @@ pub struct Synced {
     pub envelope_seq: u64,
 }
 
-impl Engine {
-    /// Takes note of what the fast loop did. To be called with every record, in order, before the
-    /// tick.
-    pub fn record(&mut self, record: &Record) {
-        match record {
-            Record::Spend(spend) => self.record_spend(spend),
-            Record::Settled(settled) => self.record_settled(settled),
-            Record::Recalled(settled) => {
-                if let Some(control) =
-                    self.control_mut(settled.slot, settled.resource, settled.epoch)
-                {
-                    control.ordered = Some(Rule::Recall);
-                }
-                self.record_settled(settled);
-            }
-            Record::Synced(synced) => {
-                if let Some(control) = self.control_mut(synced.slot, synced.resource, synced.epoch)
-                {
-                    control.known = synced.limit;
-                    control.seq = synced.envelope_seq;
-                }
-            }
-        }
-    }
-
-    /// What people should know of the records so far, without waiting for the next tick, which
-    /// would tell the same.
-    pub fn notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
-    }
-
-    fn record_spend(&mut self, spend: &Spend) {
-        let (slot, resource) = (spend.event.slot, spend.event.resource);
-        if spend.denial == Some(Denial::Foreign) {
-            self.foreign(
-                spend.event.time,
-                slot,
-                resource,
-                spend.epoch,
-                spend.event.held,
-            );
-        }
-        let Some(control) = self.control_mut(slot, resource, spend.epoch) else {
-            return;
-        };
-        match spend.denial {
-            Some(Denial::Stale) => {}
-            Some(Denial::PoolEmpty) => control.answer = Answer::Refused,
-            _ if control.answer == Answer::None => control.answer = Answer::Heard,
-            _ => {}
-        }
-        match spend.denial {
-            None => {
-                control.known = spend.to;
-                control.seq = spend.seq;
-                lifted(control, spend);
-            }
-            Some(Denial::WriteFailed) => {
-                control.known = spend.from;
-                control.seq = spend.seq;
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn record_settled(&mut self, settled: &Settled) {
-        let (slot, resource) = (settled.slot, settled.resource);
-        if settled.refusal == Some(Refusal::Foreign) {
-            self.foreign(settled.time, slot, resource, settled.epoch, settled.to);
-        }
-        let Some(control) = self.control_mut(slot, resource, settled.epoch) else {
-            return;
-        };
-        let rule = control.ordered.take();
-        match settled.refusal {
-            None => {
-                control.known = settled.to;
-                control.seq = settled.envelope_seq;
-                control.changed(settled.time, settled.from, settled.to, rule);
-            }
-            Some(Refusal::Foreign) => {}
-            Some(refusal) => {
-                control.known = settled.to;
-                control.seq = settled.envelope_seq;
-                if matches!(
-                    refusal,
-                    Refusal::NoChange | Refusal::LimitedAbove | Refusal::WriteFailed
-                ) {
-                    // Not again at the next tick.
-                    control.trimmed = settled.time;
-                }
-            }
-        }
-    }
-
-    /// The fast loop has found a foreign limit. It refuses everything until the re-adoption
-    /// arrives, and says so each time: once is enough.
-    fn foreign(&mut self, time: Nanos, slot: Slot, resource: Resource, epoch: u32, theirs: Amount) {
-        let settings = self.settings;
-        let newborn = self
-            .workload(slot)
-            .is_some_and(|workload| time.since(workload.born) < settings.newborn);
-        let Some(control) = self.control_mut(slot, resource, epoch) else {
-            return;
-        };
-        if control.sent.is_some() && (!control.foreign.stands_back() || theirs != control.known) {
-            let ours = control.known;
-            let what = if newborn && control.seq == 0 {
-                control.follow(theirs);
-                NoticeKind::OwnerChanged {
-                    from: ours,
-                    to: theirs,
-                }
-            } else {
-                found(control, time, ours, theirs, &settings)
-            };
-            self.notices.push(Notice {
-                time,
-                slot,
-                resource,
-                what,
-            });
-        }
-    }
+/// What became of a settlement. When not refused, the caller writes `to` and calls
+/// [`written`](super::written), or [`unsettle`](super::unsettle) when the write failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Order among all of the agent's changes: shared with [`Spend::seq`](crate::signal::Spend::seq).
+    pub seq: u64,
+    /// When it was applied.
+    pub time: Nanos,
+    /// Whose limit.
+    pub slot: Slot,
+    /// Of what.
+    pub resource: Resource,
+    /// The envelope's epoch.
+    pub epoch: u32,
+    /// The limit before.
+    pub from: Amount,
+    /// The limit after; equal to `from` when refused.
+    pub to: Amount,
+    /// [`Envelope::seq`](super::Envelope::seq) afterwards.
+    pub envelope_seq: u64,
+    /// What the pool had left afterwards.
+    pub pool_left: Amount,
+    /// `None` when applied.
+    pub refusal: Option<Refusal>,
 }
 
-/// The fast loop has lifted: a trim just before was wrong.
-fn lifted(control: &mut Control, spend: &Spend) {
-    let now = spend.event.time;
-    control.changed(now, spend.from, spend.to, None);
-    let warned = matches!(spend.event.cause, Cause::QuotaNear | Cause::MemoryNear);
-    if warned && control.cut.is_some_and(|cut| cut.to_blame(now)) {
-        // Nobody was throttled, so there is nothing to undo.
-        control.memory.hurt(now);
-        control.cut = None;
-    }
-}
-
-/// Somebody else has written the limit.
-pub(super) fn found(
-    control: &mut Control,
-    now: Nanos,
-    ours: Amount,
-    theirs: Amount,
-    settings: &Settings,
-) -> NoticeKind {
-    let writes = control.foreign.found(now, settings);
-    control.follow(theirs);
-    if control.foreign.at_war() {
-        NoticeKind::WriteWar { theirs, writes }
-    } else {
-        let until = control.foreign.until().unwrap_or(now);
-        NoticeKind::Foreign {
-            ours,
-            theirs,
-            until,
-        }
-    }
+/// Why a settlement was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The limit has changed since the slow loop looked, or is just being written.
+    Superseded,
+    /// Somebody else writes the limit.
+    Foreign,
+    /// The mode is not `enforce`, or the workload is pinned or the agent paused.
+    NotEnforced,
+    /// The pool has nothing left for a raise.
+    PoolEmpty,
+    /// The parent's limit leaves no room for a raise.
+    LimitedAbove,
+    /// The limit already stands there.
+    NoChange,
+    /// The write failed; what was debited has been credited back.
+    WriteFailed,
 }

@@ -2,72 +2,11 @@
 
 use super::envelope::{Envelope, EnvelopeUpdate};
 use super::grain::Round;
+use super::order::{Audit, Settle};
 use super::pool::Pool;
-use super::record::{Record, Synced};
+use super::record::{Record, Refusal, Settled, Synced};
 use super::spend::deny;
-use crate::signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend};
-use serde::{Deserialize, Serialize};
-
-/// A limit that the slow loop has decided, valid only if nothing has changed since it looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settle {
-    /// Whose limit.
-    pub slot: Slot,
-    /// Of what.
-    pub resource: Resource,
-    /// The epoch that the slow loop knows.
-    pub epoch: u32,
-    /// [`Envelope::seq`] as far as the slow loop knows.
-    pub seen_seq: u64,
-    /// The limit to write.
-    pub limit: Amount,
-}
-
-/// Why a settlement was not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Refusal {
-    /// The limit has changed since the slow loop looked, or is just being written.
-    Superseded,
-    /// Somebody else writes the limit.
-    Foreign,
-    /// The mode is not `enforce`, or the workload is pinned or the agent paused.
-    NotEnforced,
-    /// The pool has nothing left for a raise.
-    PoolEmpty,
-    /// The parent's limit leaves no room for a raise.
-    LimitedAbove,
-    /// The limit already stands there.
-    NoChange,
-    /// The write failed; what was debited has been credited back.
-    WriteFailed,
-}
-
-/// What became of a settlement. When not refused, the caller writes `to` and calls
-/// [`written`](super::written), or [`unsettle`] when the write failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settled {
-    /// Order among all of the agent's changes: shared with [`Spend::seq`](crate::signal::Spend::seq).
-    pub seq: u64,
-    /// When it was applied.
-    pub time: Nanos,
-    /// Whose limit.
-    pub slot: Slot,
-    /// Of what.
-    pub resource: Resource,
-    /// The envelope's epoch.
-    pub epoch: u32,
-    /// The limit before.
-    pub from: Amount,
-    /// The limit after; equal to `from` when refused.
-    pub to: Amount,
-    /// [`Envelope::seq`] afterwards.
-    pub envelope_seq: u64,
-    /// What the pool had left afterwards.
-    pub pool_left: Amount,
-    /// `None` when applied.
-    pub refusal: Option<Refusal>,
-}
+use crate::signal::{Amount, Cause, Denial, Event, Nanos, Slot, Spend};
 
 /// Applies a decision of the slow loop: lowering returns the loan to the pool, raising beyond
 /// the base takes as much from it as it has.
@@ -207,22 +146,6 @@ pub fn release(envelope: &mut Envelope, pool: &mut Pool) {
     pool.relend(envelope.lent, Amount::ZERO);
     envelope.lent = Amount::ZERO;
     envelope.armed = false;
-}
-
-/// A limit that was read from the kernel without an event. Whether it is foreign or just newer
-/// than the slow loop's knowledge only the fast loop can say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Audit {
-    /// Before when the limit was certainly not read.
-    pub time: Nanos,
-    /// Whose limit.
-    pub slot: Slot,
-    /// Of what.
-    pub resource: Resource,
-    /// The epoch that the slow loop knows.
-    pub epoch: u32,
-    /// What the kernel held.
-    pub held: Amount,
 }
 
 /// Judges an audit. Both answers are worth passing on: that somebody else has written the limit,

@@ -1,7 +1,9 @@
 //! How limits follow need: one file per policy. A policy proposes, the guardrails dispose.
 
-pub(super) mod headroom;
-pub(super) mod threshold;
+mod headroom;
+mod propose;
+mod threshold;
 mod types;
 
-pub(super) use types::{Basis, Cut, Memory, Need, Proposal, propose};
+pub(super) use propose::propose;
+pub(super) use types::{Basis, Cut, Memory, Need, Proposal};

@@ -1,8 +1,6 @@
 //! What a policy is given, what it remembers, and what it proposes.
 
-use super::{headroom, threshold};
 use crate::decide::reason::{Input, Rule};
-use crate::decide::settings::Policy;
 use crate::model::Usage;
 use crate::signal::{Amount, Nanos};
 
@@ -76,7 +74,8 @@ impl Memory {
         self.low_since = None;
     }
 
-    fn forgive(&mut self, now: Nanos) {
+    /// Without a trim that hurt for long enough, starts anew.
+    pub(super) fn forgive(&mut self, now: Nanos) {
         if self.hurts > 0 && now.since(self.hurt_at) >= FORGIVE {
             self.hurts = 0;
             self.wider = 0;
@@ -170,17 +169,4 @@ pub(in crate::decide) struct Proposal {
     pub(in crate::decide) rule: Rule,
     /// On what grounds.
     pub(in crate::decide) basis: Basis,
-}
-
-/// Asks the workload's policy.
-pub(in crate::decide) fn propose(
-    policy: &Policy,
-    memory: &mut Memory,
-    need: &Need<'_>,
-) -> Option<Proposal> {
-    memory.forgive(need.now);
-    match policy {
-        Policy::Threshold(threshold) => threshold::propose(threshold, memory, need),
-        Policy::Headroom(headroom) => headroom::propose(headroom, memory, need),
-    }
 }
