@@ -26,6 +26,11 @@ pub(crate) fn target() -> PathBuf {
     root().join("target")
 }
 
+/// Where the guest's parts are made.
+pub(crate) fn guest() -> PathBuf {
+    target().join("vm")
+}
+
 /// A command that starts in the repository root.
 pub(crate) fn new(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -151,4 +156,25 @@ pub(crate) fn stage<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T
         start.elapsed().as_secs_f64()
     );
     result
+}
+
+/// The command as root: directly, by sudo, or refused with what to type.
+pub(crate) fn privileged(words: &[&str]) -> Result<Command> {
+    let noninteractive = "DEBIAN_FRONTEND=noninteractive";
+    if is_root() {
+        let mut direct = new(words[0]);
+        direct.args(&words[1..]);
+        direct.env("DEBIAN_FRONTEND", "noninteractive");
+        return Ok(direct);
+    }
+    if find("sudo").is_none() {
+        bail!(
+            "this needs root, and there is no sudo; as root, run:\n    {noninteractive} {}",
+            words.join(" ")
+        );
+    }
+    let mut sudo = new("sudo");
+    sudo.args(["env", noninteractive]);
+    sudo.args(words);
+    Ok(sudo)
 }

@@ -4,6 +4,8 @@ mod bench;
 mod build;
 mod cmd;
 mod count;
+mod emulator;
+mod kernel;
 mod lint;
 mod run;
 mod setup;

@@ -9,9 +9,8 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    cmd,
+    cmd, emulator, kernel,
     toolchain::{self, DEBIAN, DEBIAN_BPF_CORE, Toolchain},
-    vm,
 };
 
 const LLVM: &str = "/usr/lib/llvm-22";
@@ -126,18 +125,18 @@ pub(crate) fn ensure(purpose: Purpose, install: Install) -> Result<()> {
             steps.packages("guest", TEST)?;
             steps.step(
                 "qemu 8.2 or newer",
-                vm::is_emulator_new_enough,
-                vm::install_emulator,
+                emulator::is_new_enough,
+                emulator::commands,
             )?;
             steps.step(
                 "guest kernel",
-                || matches!(vm::find_kernel(), Ok(Some(_))),
+                || matches!(kernel::find(), Ok(Some(_))),
                 || {
                     let mut commands = Vec::new();
-                    if !vm::is_kernel_known() {
-                        commands.push(privileged(&["apt-get", "update"])?);
+                    if !kernel::is_known() {
+                        commands.push(cmd::privileged(&["apt-get", "update"])?);
                     }
-                    commands.extend(vm::fetch_kernel());
+                    commands.extend(kernel::commands());
                     Ok(commands)
                 },
             )?;
@@ -232,8 +231,8 @@ impl Steps {
             let mut install = vec!["apt-get", "install", "-y", "--no-install-recommends"];
             install.extend(absent);
             Ok(vec![
-                privileged(&["apt-get", "update"])?,
-                privileged(&install)?,
+                cmd::privileged(&["apt-get", "update"])?,
+                cmd::privileged(&install)?,
             ])
         })
     }
@@ -278,23 +277,4 @@ fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = cmd::new(program);
     command.args(arguments);
     command
-}
-
-/// The command as root: directly, by sudo, or refused with what to type.
-pub(crate) fn privileged(words: &[&str]) -> Result<Command> {
-    let noninteractive = "DEBIAN_FRONTEND=noninteractive";
-    if cmd::is_root() {
-        let mut direct = command(words[0], &words[1..]);
-        direct.env("DEBIAN_FRONTEND", "noninteractive");
-        return Ok(direct);
-    }
-    if cmd::find("sudo").is_none() {
-        bail!(
-            "this needs root, and there is no sudo; as root, run:\n    {noninteractive} {}",
-            words.join(" ")
-        );
-    }
-    let mut sudo = command("sudo", &["env", noninteractive]);
-    sudo.args(words);
-    Ok(sudo)
 }

@@ -1,9 +1,7 @@
 //! `cargo xtask vm`: runs test programs in a guest with Debian's kernel and a pure cgroup v2 tree.
 
 mod boot;
-mod emulator;
 mod image;
-mod kernel;
 
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -14,12 +12,8 @@ use crate::{
     build::{self, Profile},
     cmd,
     count::Count,
+    kernel,
     setup::{self, Install, Purpose},
-};
-
-pub(crate) use emulator::{commands as install_emulator, is_new_enough as is_emulator_new_enough};
-pub(crate) use kernel::{
-    commands as fetch_kernel, find as find_kernel, is_known as is_kernel_known,
 };
 
 /// Run test programs in the guest.
@@ -54,11 +48,6 @@ pub(crate) struct Vm {
     /// Arguments of every program
     #[arg(last = true)]
     arguments: Vec<String>,
-}
-
-/// Where the guest's parts are made.
-fn directory() -> PathBuf {
-    cmd::target().join("vm")
 }
 
 impl Vm {
@@ -103,7 +92,7 @@ impl Vm {
 
     /// Boots a guest with what the workspace build has made, and counts its tests.
     pub(crate) fn guest(&self) -> Result<Count> {
-        fs::create_dir_all(directory())?;
+        fs::create_dir_all(cmd::guest())?;
         let kernel = kernel::find()?
             .context("no guest kernel; `cargo xtask setup --for test` fetches it")?;
         let mut script = String::new();

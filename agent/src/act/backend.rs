@@ -6,10 +6,10 @@ use std::time::Instant;
 use trimtab_core::signal::{Amount, Resource};
 
 use super::error::ActError;
-use super::files::Wrote;
 use super::ledger::Ledger;
 use super::lever::Lever;
 use super::restore::Report;
+use super::set::Wrote;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::file::{SenseError, Sight};
 use crate::sense::hierarchy::{Hierarchies, Root, Version};

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use trimtab_core::signal::{Amount, Resource};
 
 use super::backend::{Adopted, Backend, Held, Range, Target, Wish};
-use super::deadline::set_slowly;
 use super::error::ActError;
-use super::files::{LimitFile, Wrote, garbled, period, present, read_text, set};
+use super::files::{garbled, padded, period, present, read_text, used};
 use super::ledger::{Entry, Key, Ledger, Ours};
 use super::lever::{Kind, Lever};
+use super::limit_file::LimitFile;
 use super::newer::owner_was_faster;
-use super::restore::{Report, padded, restore, used};
+use super::restore::{Report, restore};
+use super::set::{Wrote, set, set_slowly};
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::Quota;
 use crate::sense::hierarchy::Version;

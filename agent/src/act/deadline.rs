@@ -4,12 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use trimtab_core::signal::Resource;
-
 use super::error::ActError;
-use super::files::{LimitFile, Wrote, present, set};
-use super::restore::{padded, used};
-use crate::sense::cgroup::GroupDir;
 
 /// Runs `work` on its own thread and waits at most until `deadline`.
 ///
@@ -92,30 +87,6 @@ fn failed(what: &str, action: &'static str, reason: &str) -> ActError {
         action,
         source: std::io::Error::other(reason.to_owned()),
     }
-}
-
-/// Sets a limit; lowering a memory limit happens on a thread of its own.
-pub(super) fn set_slowly(
-    dir: &GroupDir,
-    file: LimitFile,
-    text: String,
-    deadline: Instant,
-) -> Result<Wrote, ActError> {
-    if file.resource() == Resource::Cpu {
-        return set(dir, file, &text);
-    }
-    let held = present(dir, file)?;
-    let (to, from) = (file.amount(&text, None), file.amount(&held, None));
-    // With room above present use there is nothing to reclaim, so that nothing can block.
-    let roomy = used(dir, file)
-        .zip(to)
-        .is_some_and(|(used, to)| padded(used) <= to);
-    if to >= from || roomy {
-        return set(dir, file, &text);
-    }
-    let own = dir.try_clone()?;
-    let what = format!("{} <- {text}", dir.path().join(file.name()).display());
-    run(&what, deadline, move || set(&own, file, &text))?
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::Amount;
 
-use super::files::LimitFile;
+use super::limit_file::LimitFile;
 
 /// Which file of which group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,8 +13,9 @@ use cgroups_rs::fs::hierarchies::auto;
 use trimtab_core::signal::{Amount, Resource};
 
 use super::error::{ActError, kernel_said};
-use super::files::{LimitFile, set};
 use super::lever::{Kind, Lever};
+use super::limit_file::LimitFile;
+use super::set::set;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::file::means_gone;
 use crate::sense::hierarchy::{Hierarchies, Root, Version};

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::signal::Amount;
 
 pub use super::entry::{Entry, Key, Notice, Ours};
-use super::files::LimitFile;
+use super::limit_file::LimitFile;
 use super::marks::{Mark, Marks};
 use crate::sense::cpu::parse_max;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use trimtab_core::signal::Amount;
 
-use super::files::LimitFile;
 use super::ledger::{Entry, Key, Ledger, LedgerError, Notice, Ours};
+use super::limit_file::LimitFile;
 use crate::sense::testing::{PATIENCE, runtime_dir};
 
 fn entry(group: &str, file: LimitFile, original: &str) -> Entry {

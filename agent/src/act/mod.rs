@@ -10,10 +10,12 @@ pub mod group;
 pub mod guardian;
 pub mod ledger;
 pub mod lever;
+pub mod limit_file;
 pub mod marks;
 mod newer;
 pub mod owner;
 pub mod restore;
+pub mod set;
 mod v1;
 
 #[cfg(test)]

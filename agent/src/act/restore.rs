@@ -17,8 +17,10 @@ use trimtab_core::signal::{Amount, Resource};
 
 use super::deadline;
 use super::error::ActError;
-use super::files::{LimitFile, period, read_text, set, write_at};
+use super::files::{padded, period, read_text, used, write_at};
 use super::ledger::{Entry, Key, Ledger};
+use super::limit_file::LimitFile;
+use super::set::set;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::file::Sight;
 use crate::sense::hierarchy::Version;
@@ -92,24 +94,6 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-/// The lowest limit that is safe while `used` bytes are charged: a sixteenth more, at least 4 MiB.
-#[must_use]
-pub fn padded(used: u64) -> Amount {
-    let bytes = used.saturating_add((used / 16).max(4 << 20));
-    let page = rustix::param::page_size() as u64;
-    Amount(bytes.div_ceil(page).saturating_mul(page))
-}
-
-/// Bytes charged against a memory limit of a group.
-pub(super) fn used(dir: &GroupDir, file: LimitFile) -> Option<u64> {
-    let name = match file {
-        LimitFile::LimitInBytes => "memory.usage_in_bytes",
-        LimitFile::MemswLimit => "memory.memsw.usage_in_bytes",
-        _ => "memory.current",
-    };
-    read_text(dir, name).ok().flatten()?.parse().ok()
 }
 
 /// One value that is ours and not the original.

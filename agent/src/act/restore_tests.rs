@@ -8,9 +8,10 @@ use trimtab_core::signal::{Amount, Resource};
 
 use super::backend::{Backend, Held, Range, Wish};
 use super::cgroupfs::Cgroupfs;
+use super::files::padded;
 use super::guardian::restore_leftovers;
 use super::ledger::Ledger;
-use super::restore::{padded, restore};
+use super::restore::restore;
 use crate::sense::hierarchy::Version;
 use crate::sense::testing::{PATIENCE, Process, TestGroup, runtime_dir};
 

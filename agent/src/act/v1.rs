@@ -13,7 +13,8 @@ use cgroups_rs::fs::memory::MemController;
 use rustix::io::Errno;
 
 use super::error::kernel_said;
-use super::files::{LimitFile, write_at};
+use super::files::write_at;
+use super::limit_file::LimitFile;
 use crate::sense::cgroup::GroupDir;
 
 /// Writes one v1 limit.

@@ -11,7 +11,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use super::Failure;
+use super::{Failure, signals};
 
 /// The subcommand's name.
 pub(super) const NAME: &str = "__join";
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         // 0 is whoever writes.
         fs::write(&procs, "0").map_err(|error| Failure::os("write 0 to", &procs, &error))?;
     }
-    super::run::release_signals()?;
+    signals::release()?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Ok(ExitCode::from(NOT_FOUND));
     };

@@ -20,6 +20,7 @@ mod pin;
 mod restore;
 mod run;
 mod show;
+mod signals;
 mod status;
 mod table;
 mod units;

@@ -15,9 +15,7 @@ use std::{
 
 use trimtab_core::signal::Amount;
 
-pub(super) use self::child::release_signals;
 use self::{
-    child::Signals,
     group::{Group, Limits},
     meter::Meter,
     summary::{Agent, Summary},
@@ -27,6 +25,7 @@ use super::{
     context::{Context, runtime},
     exit::{OS, UNAVAILABLE},
     output,
+    signals::Signals,
 };
 use crate::{
     api::{Client, client::ClientError, view::Adoption},

@@ -4,6 +4,7 @@
 
 mod check;
 mod load;
+mod node;
 mod raw;
 mod report;
 mod schema;
@@ -12,7 +13,8 @@ mod select;
 mod tests;
 mod units;
 
-pub use load::{ConfigError, Node};
+pub use load::ConfigError;
+pub use node::Node;
 pub use report::{Invalid, Problem};
 pub use schema::{Agent, Config, Fast, Policy, Probes, Scheduling};
 pub use select::Selector;

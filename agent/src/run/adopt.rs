@@ -1,6 +1,6 @@
 //! Taking groups up as workloads.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use trimtab_core::{
     decide::{EnvelopeUpdate, WorkloadSpec},
@@ -8,6 +8,7 @@ use trimtab_core::{
 };
 
 use super::{
+    adoptions::Adoptions,
     agent::{Agent, now},
     selection::Selected,
     workload::{LimitState, Sample, Workload},
@@ -15,43 +16,17 @@ use super::{
 use crate::{
     act::{
         backend::{Adopted, Backend as _, Held, Range, Target, Wish},
-        cgroupfs::Cgroupfs,
         error::ActError,
-        ledger::Ledger,
         owner::{may_write, owner},
     },
     fast::{Command, Entry},
     identity::path::{Identity, identify},
     sense::{
-        cgroup::{Group, Ids},
+        cgroup::Group,
         file::{SenseError, Sight},
         tree::{Changes, ancestors},
     },
 };
-
-/// What is kept about groups whose limits we may write.
-pub(super) struct Adoptions {
-    pub(super) ledger: Ledger,
-    backend: Cgroupfs,
-    /// Groups of released workloads that the fast thread has not let go of.
-    pub(super) leaving: HashMap<Slot, Ids>,
-    /// Groups that it has let go of, and whose originals are still to go back.
-    pub(super) left: Vec<Ids>,
-    /// Groups that found no free slot: counted, so that it can be said.
-    pub(super) overflow: u64,
-}
-
-impl Adoptions {
-    pub(super) fn new(ledger: Ledger) -> Self {
-        Self {
-            ledger,
-            backend: Cgroupfs,
-            leaving: HashMap::new(),
-            left: Vec::new(),
-            overflow: 0,
-        }
-    }
-}
 
 /// A group on its way to becoming a workload.
 struct Candidate {

@@ -10,7 +10,7 @@ use trimtab_core::{
 use trimtab_ebpf::{Event as KernelRecord, Level, kind};
 
 use super::{
-    adopt::Adoptions,
+    adoptions::Adoptions,
     entry,
     selection::Selection,
     snapshot::{self, NodeSample},
@@ -466,7 +466,7 @@ impl Agent {
         };
         Released {
             counters: workload.counters.clone(),
-            signals: super::view::signals(workload),
+            signals: workload.signals(),
             waited_ns: workload.last.runq.as_ref().map(|hist| hist.waiting_ns),
         }
     }

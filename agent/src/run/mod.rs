@@ -1,6 +1,7 @@
 //! Start-up, the slow loop, shutdown.
 
 mod adopt;
+mod adoptions;
 mod agent;
 mod backend;
 mod control;

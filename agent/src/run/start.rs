@@ -21,7 +21,7 @@ use trimtab_core::{
 };
 
 use super::{
-    adopt::Adoptions,
+    adoptions::Adoptions,
     agent::{Agent, now},
     backend::Shared,
     entry,

@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     api::view::{
-        FastLoop, Finding, FindingState, Pool, Quantity, ResourceState, Signals, Status,
-        Workload as Shown,
+        FastLoop, Finding, FindingState, Pool, Quantity, ResourceState, Status, Workload as Shown,
     },
-    fast::{Got, quantile},
+    fast::Got,
     probe::{ProbeStatus, State},
     sense::hierarchy::Hierarchies,
 };
@@ -136,7 +135,7 @@ impl Agent {
                 .any(|limit| age < limit.bounds.warm_up),
             cpu: self.resource(workload, Resource::Cpu),
             memory: self.resource(workload, Resource::Memory),
-            signals: signals(workload),
+            signals: workload.signals(),
         }
     }
 
@@ -232,27 +231,6 @@ pub(super) fn hierarchy_finding(hierarchies: &Hierarchies) -> Finding {
         } else {
             "mount the missing controller, or boot with it enabled".into()
         },
-    }
-}
-
-/// How a workload fares.
-pub(super) fn signals(workload: &Workload) -> Signals {
-    let (first, last) = (&workload.first, &workload.last);
-    let waiting = |per_mille| quantile(&last.runq.as_ref()?.waiting, per_mille);
-    let has_cpu = workload.group.cpu.is_some();
-    let has_memory = workload.group.memory.is_some();
-    Signals {
-        waiting_p50_ns: waiting(500),
-        waiting_p99_ns: waiting(990),
-        throttled_ns: has_cpu.then(|| last.cpu.throttled_ns.saturating_sub(first.cpu.throttled_ns)),
-        throttled_periods: has_cpu.then(|| {
-            last.cpu
-                .throttled_periods
-                .saturating_sub(first.cpu.throttled_periods)
-        }),
-        oom_kills: has_memory.then(|| last.memory.oom_kill.saturating_sub(first.memory.oom_kill)),
-        cpu_pressure_bp: last.psi.cpu.map(|stalls| stalls.some_avg10_bp),
-        memory_pressure_bp: last.psi.memory.map(|stalls| stalls.some_avg10_bp),
     }
 }
 

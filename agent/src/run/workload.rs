@@ -12,8 +12,8 @@ use trimtab_core::{
 use trimtab_ebpf::RunqHist;
 
 use crate::{
-    api::view::Counters,
-    fast::MAX_SLOTS,
+    api::view::{Counters, Signals},
+    fast::{MAX_SLOTS, quantile},
     sense::{cgroup::Group, cpu::CpuStat, memory::MemoryEvents, psi::Psi},
 };
 
@@ -91,6 +91,29 @@ pub(super) struct Sample {
 }
 
 impl Workload {
+    /// How it fares.
+    pub(super) fn signals(&self) -> Signals {
+        let (first, last) = (&self.first, &self.last);
+        let waiting = |per_mille| quantile(&last.runq.as_ref()?.waiting, per_mille);
+        let has_cpu = self.group.cpu.is_some();
+        let has_memory = self.group.memory.is_some();
+        Signals {
+            waiting_p50_ns: waiting(500),
+            waiting_p99_ns: waiting(990),
+            throttled_ns: has_cpu
+                .then(|| last.cpu.throttled_ns.saturating_sub(first.cpu.throttled_ns)),
+            throttled_periods: has_cpu.then(|| {
+                last.cpu
+                    .throttled_periods
+                    .saturating_sub(first.cpu.throttled_periods)
+            }),
+            oom_kills: has_memory
+                .then(|| last.memory.oom_kill.saturating_sub(first.memory.oom_kill)),
+            cpu_pressure_bp: last.psi.cpu.map(|stalls| stalls.some_avg10_bp),
+            memory_pressure_bp: last.psi.memory.map(|stalls| stalls.some_avg10_bp),
+        }
+    }
+
     /// The path as `/proc/PID/cgroup` shows it.
     pub(super) fn shown_path(&self) -> String {
         format!("/{}", self.group.path)

@@ -9,11 +9,11 @@ mod journal;
 mod poller;
 mod report;
 mod trial;
+mod variant;
 
 use std::{process::ExitCode, thread::sleep, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
 use serde_json::Value;
 use trimtab::api::view::{Finding, FindingState};
 use trimtab_tests::{Agent, eventually};
@@ -21,6 +21,7 @@ use trimtab_tests::{Agent, eventually};
 use journal::Journal;
 use report::{Report, Variants};
 use trial::{Helper, Setting, Trial};
+use variant::Variant;
 
 /// A burst under Trimtab that was throttled for more than so many milliseconds is shown in full.
 const WORTH_TELLING: f64 = 1.0;
@@ -57,42 +58,6 @@ pub(crate) struct Args {
         default_value = "trimtab,alone,without,poller"
     )]
     only: Vec<Variant>,
-}
-
-/// Who looks after the bursts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Variant {
-    /// Trimtab
-    Trimtab,
-    /// Trimtab without its warning: the throttle events alone
-    Alone,
-    /// Nobody
-    Without,
-    /// A loop that looks every 100 ms and doubles the quota of who was throttled
-    Poller,
-}
-
-impl Variant {
-    const ALL: [Self; 4] = [Self::Trimtab, Self::Alone, Self::Without, Self::Poller];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Trimtab => "Trimtab",
-            Self::Alone => "throttle events alone",
-            Self::Without => "without",
-            Self::Poller => "100 ms poller",
-        }
-    }
-
-    /// The probes that are off, for the variants with an agent.
-    const fn off(self) -> Option<&'static str> {
-        match self {
-            Self::Trimtab => Some(""),
-            Self::Alone => Some("\"quota-near\""),
-            Self::Without | Self::Poller => None,
-        }
-    }
 }
 
 pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {

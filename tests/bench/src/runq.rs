@@ -19,7 +19,7 @@ use serde::Serialize;
 use trimtab_tests::Group;
 
 use crate::spread::Spread;
-use design::Design;
+use design::{Design, Measured};
 use detached::Slowdown;
 use pipe::Pipe;
 
@@ -67,15 +67,6 @@ struct Runs {
     trimtab: f64,
     hash: f64,
     bpftrace: f64,
-}
-
-/// What one design did in one round.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    /// Program runs per cycle.
-    runs: f64,
-    /// ns per cycle as the kernel counts them.
-    gross: f64,
 }
 
 /// One round: every design once, and what an empty program costs at that time.

@@ -13,8 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{directory, emulator, kernel};
-use crate::{cmd, count::Count};
+use crate::{cmd, count::Count, emulator, kernel};
 
 /// How the lines that `tests/vm/init` writes for us begin.
 const MARK: &str = "TRIMTAB-GUEST ";
@@ -64,7 +63,7 @@ impl Boot<'_> {
         let stdout = child.stdout.take().context("qemu has no output")?;
         let lines = follow(stdout);
         let mut console = Console::default();
-        let log = directory().join("console.log");
+        let log = cmd::guest().join("console.log");
         let mut file =
             File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let in_time = loop {

@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::directory;
 use crate::cmd;
 
 /// Bytes of the guest's disk; the file is sparse.
@@ -24,7 +23,7 @@ const GROUP: &str = "root:x:0:\ntrimtab:x:900:\ntrimtab-admin:x:901:\nnogroup:x:
 
 /// Packs the programs, each under its path inside, and the script that runs them.
 pub(crate) fn build(programs: &[(PathBuf, String)], script: &str) -> Result<PathBuf> {
-    let root = directory().join("root");
+    let root = cmd::guest().join("root");
     if root.exists() {
         fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
     }
@@ -59,7 +58,7 @@ pub(crate) fn build(programs: &[(PathBuf, String)], script: &str) -> Result<Path
         copy(&library, &to)?;
     }
 
-    let image = directory().join("initramfs.cpio");
+    let image = cmd::guest().join("initramfs.cpio");
     let pack = "find . | sort | cpio --quiet -o -H newc -R 0:0 > ../initramfs.cpio";
     cmd::output(cmd::new("sh").args(["-e", "-c", pack]).current_dir(&root))?;
     let bytes = fs::metadata(&image)?.len();
@@ -69,9 +68,9 @@ pub(crate) fn build(programs: &[(PathBuf, String)], script: &str) -> Result<Path
 
 /// An empty disk: the guest's files lie in memory, and page cache is made only by what does not.
 pub(crate) fn disk() -> Result<PathBuf> {
-    let disk = directory().join("disk.img");
+    let disk = cmd::guest().join("disk.img");
     if !disk.exists() {
-        let new = directory().join("disk.new");
+        let new = cmd::guest().join("disk.new");
         File::create(&new)?.set_len(DISK)?;
         let mke2fs =
             cmd::find("mke2fs").context("no mke2fs; it is in Debian's package e2fsprogs")?;

@@ -9,7 +9,7 @@ use serde_spanned::Spanned;
 use trimtab_core::signal::Nanos;
 
 use super::{
-    load::Node, raw::File, report::Problem, schema::Config, select::Selector, units::Duration,
+    node::Node, raw::File, report::Problem, schema::Config, select::Selector, units::Duration,
 };
 
 /// Checks a whole file and finds everything that is wrong.

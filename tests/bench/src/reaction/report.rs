@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Variant, trial::Trial};
+use super::{trial::Trial, variant::Variant};
 
 /// All trials of one number of threads.
 #[derive(Clone, Debug, Default)]

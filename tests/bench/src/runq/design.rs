@@ -12,7 +12,6 @@ use trimtab::probe::{self, Baseline, Options, Probe, ProbeSet, Probes};
 use trimtab_tests::{Process, eventually};
 
 use super::{
-    Measured,
     pipe::Pipe,
     programs::{self, Counts},
 };
@@ -50,6 +49,15 @@ impl Design {
             Self::Bpftrace => "bpftrace",
         }
     }
+}
+
+/// What one design did in one round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    /// Program runs per cycle.
+    pub(super) runs: f64,
+    /// ns per cycle as the kernel counts them.
+    pub(super) gross: f64,
 }
 
 /// Runs the load under a design.

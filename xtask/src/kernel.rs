@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::directory;
 use crate::cmd;
 
 /// The package that depends on the newest kernel of Debian's cloud images.
@@ -16,7 +15,7 @@ const META: &str = "linux-image-cloud-amd64";
 
 /// The kernel image that has been fetched, the newest if several.
 pub(crate) fn find() -> Result<Option<PathBuf>> {
-    let boot = directory().join("kernel/boot");
+    let boot = cmd::guest().join("kernel/boot");
     if !boot.is_dir() {
         return Ok(None);
     }
@@ -36,7 +35,7 @@ pub(crate) fn find() -> Result<Option<PathBuf>> {
 
 /// The commands that fetch it; apt verifies the package, and nothing is installed.
 pub(crate) fn commands() -> Vec<Command> {
-    let directory = directory();
+    let directory = cmd::guest();
     // The package's name changes with every kernel, and apt's lists may first have to be fetched.
     let script = format!(
         "mkdir -p {directory} && cd {directory} && \

@@ -8,10 +8,9 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, Result};
 
-use super::directory;
-use crate::{cmd, setup::privileged};
+use crate::cmd;
 
-pub(super) const PROGRAM: &str = "qemu-system-x86_64";
+pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
 /// The first version without that race.
 const NEEDED: (u32, u32) = (8, 2);
 
@@ -39,7 +38,7 @@ pub(crate) fn commands() -> Result<Vec<Command>> {
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
         .context("/etc/os-release names no release; install qemu 8.2 or newer by hand")?;
     let backports = format!("{codename}-backports");
-    let directory = directory().join("apt");
+    let directory = cmd::guest().join("apt");
     let sources = directory.join("sources.list");
     let lists = directory.join("lists");
     let script = format!(
@@ -57,7 +56,7 @@ pub(crate) fn commands() -> Result<Vec<Command>> {
         let mut line = vec!["apt-get", "-o", &sources, "-o", "Dir::Etc::sourceparts=-"];
         line.extend(["-o", &lists]);
         line.extend(words);
-        privileged(&line)
+        cmd::privileged(&line)
     };
     let install = [
         "install",

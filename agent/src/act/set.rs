@@ -1,0 +1,86 @@
+//! Setting a limit, with a check.
+
+use std::time::Instant;
+
+use trimtab_core::signal::Resource;
+
+use super::deadline;
+use super::error::ActError;
+use super::files::{is_removed, padded, present, read_text, used, write_at};
+use super::limit_file::LimitFile;
+use super::v1;
+use crate::sense::cgroup::GroupDir;
+use crate::sense::file::means_gone;
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// The kernel held another value before and holds this one now.
+    Changed,
+    /// The kernel held this value already: nothing was written.
+    Same,
+}
+
+/// Sets a limit: nothing is written if the kernel holds it already, and afterwards it is read
+/// back. On v1 the value is set through `cgroups-rs`.
+///
+/// # Errors
+/// The group is gone or has no such file, the kernel refused, or it holds another value.
+pub fn set(dir: &GroupDir, file: LimitFile, value: &str) -> Result<Wrote, ActError> {
+    let path = || dir.path().join(file.name());
+    let before = read_text(dir, file.name())?.ok_or_else(|| ActError::Absent { path: path() })?;
+    if file.same(&before, value) {
+        return Ok(Wrote::Same);
+    }
+    let result = if file.is_v1() {
+        v1::set(dir, file, value)
+    } else {
+        write_at(dir, file.name(), value)
+    };
+    if let Err(source) = result {
+        if means_gone(&source) && is_removed(dir) {
+            return Err(ActError::Gone {
+                path: dir.path().to_path_buf(),
+            });
+        }
+        return Err(ActError::Refused {
+            path: path(),
+            value: value.to_owned(),
+            source,
+        });
+    }
+    let kept = read_text(dir, file.name())?.unwrap_or_default();
+    if file.same(&kept, value) {
+        Ok(Wrote::Changed)
+    } else {
+        Err(ActError::NotKept {
+            path: path(),
+            wrote: value.to_owned(),
+            kept,
+        })
+    }
+}
+
+/// Sets a limit; lowering a memory limit happens on a thread of its own.
+pub(super) fn set_slowly(
+    dir: &GroupDir,
+    file: LimitFile,
+    text: String,
+    deadline: Instant,
+) -> Result<Wrote, ActError> {
+    if file.resource() == Resource::Cpu {
+        return set(dir, file, &text);
+    }
+    let held = present(dir, file)?;
+    let (to, from) = (file.amount(&text, None), file.amount(&held, None));
+    // With room above present use there is nothing to reclaim, so that nothing can block.
+    let roomy = used(dir, file)
+        .zip(to)
+        .is_some_and(|(used, to)| padded(used) <= to);
+    if to >= from || roomy {
+        return set(dir, file, &text);
+    }
+    let own = dir.try_clone()?;
+    let what = format!("{} <- {text}", dir.path().join(file.name()).display());
+    deadline::run(&what, deadline, move || set(&own, file, &text))?
+}

@@ -1,0 +1,34 @@
+//! What is kept about groups beside their workloads.
+
+use std::collections::HashMap;
+
+use trimtab_core::signal::Slot;
+
+use crate::{
+    act::{cgroupfs::Cgroupfs, ledger::Ledger},
+    sense::cgroup::Ids,
+};
+
+/// What is kept about groups whose limits we may write.
+pub(super) struct Adoptions {
+    pub(super) ledger: Ledger,
+    pub(super) backend: Cgroupfs,
+    /// Groups of released workloads that the fast thread has not let go of.
+    pub(super) leaving: HashMap<Slot, Ids>,
+    /// Groups that it has let go of, and whose originals are still to go back.
+    pub(super) left: Vec<Ids>,
+    /// Groups that found no free slot: counted, so that it can be said.
+    pub(super) overflow: u64,
+}
+
+impl Adoptions {
+    pub(super) fn new(ledger: Ledger) -> Self {
+        Self {
+            ledger,
+            backend: Cgroupfs,
+            leaving: HashMap::new(),
+            left: Vec::new(),
+            overflow: 0,
+        }
+    }
+}
