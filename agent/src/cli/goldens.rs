@@ -39,6 +39,7 @@ pub(super) fn a_status() -> Status {
         uptime_ns: 8_000_000_000_000,
         paused: true,
         config_path: "/etc/trimtab/trimtab.toml".into(),
+        config_error: Some("/etc/trimtab/trimtab.toml:3:8: `mode` is wrong\n  write one".into()),
         observed: 1,
         recommended: 8,
         enforced: 3,

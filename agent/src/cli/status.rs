@@ -52,7 +52,13 @@ pub(super) fn render(status: &Status) -> String {
     line("reaction", reaction(&status.fast_loop));
     line("probes", probes(status));
     line("own cost", own_cost(status));
-    let mut text = table.render();
+    let mut text = String::new();
+    if let Some(error) = &status.config_error {
+        let refused = "the configuration could not be read again; the earlier one stays:";
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}\n{error}\n", paint(BAD, refused));
+    }
+    text += &table.render();
     if !status.pools.is_empty() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}", pools(&status.pools));

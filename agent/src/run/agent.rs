@@ -36,6 +36,8 @@ const RESCAN_TICKS: u64 = 10;
 /// The running agent.
 pub(super) struct Agent {
     pub(super) config_path: String,
+    /// What is wrong with the configuration that was to replace the one in force.
+    pub(super) config_error: Option<String>,
     pub(super) selection: Selection,
     pub(super) hierarchies: Hierarchies,
     pub(super) tree: Tree,

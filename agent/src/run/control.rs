@@ -12,7 +12,7 @@ use crate::{
         backend::Refusal,
         view::{Adoption, Released},
     },
-    config::Config,
+    config::{Config, ConfigError},
 };
 
 impl Agent {
@@ -88,6 +88,9 @@ impl Agent {
     /// Takes over a new configuration: policies, bounds and modes; the node's reserve. Socket,
     /// directories, tick and the fast thread stay as they were started.
     pub(super) fn reload(&mut self, config: Config) {
+        self.config_error = None;
+        let text = "the configuration has been read again".to_owned();
+        self.journal.push(entry::about_node(now(), "reload", text));
         self.selection = Selection::new(config, self.capacity());
         self.engine.set_settings(self.selection.settings());
         let all: Vec<_> = self
@@ -114,6 +117,14 @@ impl Agent {
         }
         self.take_up_all();
         self.slow.flush();
+    }
+
+    /// Keeps the configuration that is in force, since the new one is wrong.
+    pub(super) fn keep_config(&mut self, error: &ConfigError) {
+        tracing::error!("the configuration stays as it is: {error}");
+        let text = format!("the configuration stays as it is: {error}");
+        self.journal.push(entry::about_node(now(), "reload", text));
+        self.config_error = Some(error.to_string());
     }
 
     fn reconfigure(&mut self, slot: Slot, selected: super::selection::Selected) {

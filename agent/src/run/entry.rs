@@ -168,6 +168,21 @@ pub(super) fn remark(
     entry
 }
 
+/// A notice that is about no workload.
+pub(super) fn about_node(now: Nanos, cause: &str, text: String) -> Entry {
+    Entry {
+        kind: EntryKind::Notice,
+        monotonic_ns: now.0,
+        unix_ns: unix_ns(),
+        cause: cause.into(),
+        reason: view::Reason {
+            text,
+            ..view::Reason::default()
+        },
+        ..Entry::default()
+    }
+}
+
 /// An amount in its human unit.
 pub(super) fn shown(resource: Resource, amount: Amount) -> String {
     match resource {

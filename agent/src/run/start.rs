@@ -159,7 +159,7 @@ fn reload(shared: &Shared, path: Option<&Path>) {
             shared.lock().reload(config);
             tracing::info!("the configuration has been read again");
         }
-        Err(error) => tracing::error!("the configuration stays as it is: {error}"),
+        Err(error) => shared.lock().keep_config(&error),
     }
 }
 
@@ -203,6 +203,7 @@ impl Agent {
         let mut agent = Self {
             config_path: config_path
                 .map_or_else(|| "(defaults)".into(), |path| path.display().to_string()),
+            config_error: None,
             engine: Engine::new(selection.settings()),
             selection,
             hierarchies,

@@ -46,6 +46,7 @@ impl Agent {
             uptime_ns: now.since(self.started).0,
             paused: self.paused,
             config_path: self.config_path.clone(),
+            config_error: self.config_error.clone(),
             observed: count(Mode::Observe),
             recommended: count(Mode::Recommend),
             enforced: count(Mode::Enforce),

@@ -168,6 +168,7 @@ pub(crate) fn status() -> Status {
         version: "1.2.3".into(),
         pid: 5,
         config_path: "/x".into(),
+        config_error: Some("wrong".into()),
         journal_seq: 9,
         ..Status::default()
     }

@@ -48,6 +48,9 @@ pub struct Status {
     pub paused: bool,
     /// The configuration file in force.
     pub config_path: String,
+    /// What is wrong with the configuration that was to replace it at the last reload; `None` when
+    /// nothing was.
+    pub config_error: Option<String>,
     /// Workloads in mode `observe`.
     pub observed: u32,
     /// Workloads in mode `recommend`.
