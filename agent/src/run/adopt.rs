@@ -276,6 +276,7 @@ impl Agent {
             name: identity.name.clone(),
             policy: selected.policy,
             mode: selected.mode,
+            asked: None,
             pinned: false,
             run: false,
             owner: owner(&identity).to_string(),

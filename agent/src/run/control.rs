@@ -5,7 +5,7 @@ use trimtab_core::signal::{Amount, Mode, Resource, Slot};
 use super::{
     agent::{Agent, now},
     entry,
-    selection::Selection,
+    selection::{Selected, Selection},
 };
 use crate::{
     api::{
@@ -19,35 +19,51 @@ impl Agent {
     /// Changes what may be done with decisions about a workload, and tells its new slot. Leaving
     /// `enforce` puts its originals back.
     pub(super) fn set_mode(&mut self, slot: Slot, mode: Mode) -> Result<Slot, Refusal> {
-        let Some(workload) = self.workloads.get(slot) else {
+        let Some(workload) = self.workloads.get_mut(slot) else {
             return Ok(slot);
         };
+        workload.asked = Some(mode);
         if workload.mode == mode {
             return Ok(slot);
         }
-        let path = workload.group.path.clone();
+        let path = workload.shown_path();
+        let ceilings = workload.limits.map(|limit| Some(limit?.bounds.ceiling));
         let Some(mut selected) = self
             .selection
-            .of(&workload.shown_path())
-            .or_else(|| workload.run.then(|| self.selection.run([None, None])))
+            .of(&path)
+            .or_else(|| workload.run.then(|| self.selection.run(ceilings)))
         else {
-            return Err(Refusal::Conflict(format!("no policy has /{path} any more")));
+            return Err(Refusal::Conflict(format!("no policy has {path} any more")));
         };
         selected.mode = mode;
-        // Taking it up anew is the one road by which originals are recorded, or put back.
-        let (run, pinned, counters) = (workload.run, workload.pinned, workload.counters.clone());
-        self.let_go(slot);
-        let slot = self.take_up(&path, &selected).ok_or_else(|| {
+        self.take_up_anew(slot, &selected).ok_or_else(|| {
             Refusal::Failed(format!(
-                "/{path} could not be taken up anew; the agent's log says why"
+                "{path} could not be taken up anew; the agent's log says why"
             ))
-        })?;
+        })
+    }
+
+    /// Lets a workload go and takes it up again as selected, and tells its new slot: the one road
+    /// by which originals are recorded, or put back. What people have asked for stays.
+    fn take_up_anew(&mut self, slot: Slot, selected: &Selected) -> Option<Slot> {
+        let old = self.workloads.get(slot)?;
+        let path = old.group.path.clone();
+        let (name, before, asked) = (old.name.clone(), old.mode, old.asked);
+        let (run, pinned, counters) = (old.run, old.pinned, old.counters.clone());
+        self.let_go(slot);
+        let slot = self.take_up(&path, selected)?;
         if let Some(workload) = self.workloads.get_mut(slot) {
+            workload.name = name;
+            workload.asked = asked;
             workload.run = run;
             workload.counters = counters;
+            if before != selected.mode {
+                let entry = entry::mode(workload, now(), before, selected.mode);
+                self.journal.push(entry);
+            }
         }
         self.pin(slot, pinned);
-        Ok(slot)
+        Some(slot)
     }
 
     /// Leaves a workload's limits where they are, or manages them again.
@@ -86,7 +102,8 @@ impl Agent {
     }
 
     /// Takes over a new configuration: policies, bounds and modes; the node's reserve. Socket,
-    /// directories, tick and the fast thread stay as they were started.
+    /// directories, tick and the fast thread stay as they were started, and so do the modes that
+    /// people have asked for.
     pub(super) fn reload(&mut self, config: Config) {
         self.config_error = None;
         let text = "the configuration has been read again".to_owned();
@@ -97,22 +114,21 @@ impl Agent {
             .workloads
             .iter()
             .filter(|workload| !workload.run)
-            .map(|workload| (workload.slot, workload.group.path.clone()))
+            .map(|workload| workload.slot)
             .collect();
-        for (slot, path) in all {
+        for slot in all {
             let Some(workload) = self.workloads.get(slot) else {
                 continue;
             };
-            match self.selection.of(&workload.shown_path()) {
-                None => self.release(slot),
-                Some(selected)
-                    if selected.mode != workload.mode
-                        || selected.manages() != workload.manages() =>
-                {
-                    self.let_go(slot);
-                    self.take_up(&path, &selected);
-                }
-                Some(selected) => self.reconfigure(slot, selected),
+            let Some(mut selected) = self.selection.of(&workload.shown_path()) else {
+                self.release(slot);
+                continue;
+            };
+            selected.mode = workload.asked.unwrap_or(selected.mode);
+            if selected.mode != workload.mode || selected.manages() != workload.manages() {
+                self.take_up_anew(slot, &selected);
+            } else {
+                self.reconfigure(slot, selected);
             }
         }
         self.take_up_all();
@@ -127,7 +143,7 @@ impl Agent {
         self.config_error = Some(error.to_string());
     }
 
-    fn reconfigure(&mut self, slot: Slot, selected: super::selection::Selected) {
+    fn reconfigure(&mut self, slot: Slot, selected: Selected) {
         let Some(workload) = self.workloads.get_mut(slot) else {
             return;
         };

@@ -8,7 +8,7 @@ use trimtab_core::{
         Decision, Notice, NoticeKind, Reason, Settled,
         reason::{Input, Rule},
     },
-    signal::{Amount, Denial, Nanos, Resource, Spend},
+    signal::{Amount, Denial, Mode, Nanos, Resource, Spend},
 };
 
 use super::workload::Workload;
@@ -166,6 +166,29 @@ pub(super) fn remark(
     entry.cause = cause.into();
     entry.reason.text = text;
     entry
+}
+
+/// A workload that has changed its mode, or was to.
+pub(super) fn mode(workload: &Workload, now: Nanos, from: Mode, wanted: Mode) -> Entry {
+    let change = format!("mode {} -> {}", word(&from), word(&workload.mode));
+    let text = match (from, workload.mode) {
+        (_, got) if got != wanted => format!(
+            "mode {} cannot be had: its limits cannot be taken over, and the agent's log says why; it is in mode {}",
+            word(&wanted),
+            word(&got)
+        ),
+        (Mode::Enforce, _) => {
+            format!("{change}: its owner's limits go back, and no limit is written any more")
+        }
+        (_, Mode::Enforce) => {
+            format!(
+                "{change}: its owner's limits are noted, and it is lifted and trimmed from here on"
+            )
+        }
+        (_, Mode::Recommend) => format!("{change}: decisions are made and told, not written"),
+        (_, Mode::Observe) => format!("{change}: no decisions are made any more"),
+    };
+    remark(workload, now, None, "mode", text)
 }
 
 /// A notice that is about no workload.

@@ -34,6 +34,8 @@ pub(super) struct Workload {
     pub(super) policy: Arc<str>,
     /// What may be done with decisions about it.
     pub(super) mode: Mode,
+    /// The mode that somebody has asked for, whatever the configuration says.
+    pub(super) asked: Option<Mode>,
     /// Whether its limits stay where they are.
     pub(super) pinned: bool,
     /// Whether a `trimtab run` asked for it, whatever the configuration selects.
