@@ -12,4 +12,5 @@ mod probe_quota;
 mod probe_runq;
 mod probe_support;
 mod restore;
+mod run;
 mod trust;

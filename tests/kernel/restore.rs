@@ -1,7 +1,7 @@
 //! Whatever ends the management of a group, its owner's limits are back afterwards.
 
 use std::{
-    fs,
+    fs, io,
     time::{Duration, Instant},
 };
 
@@ -98,8 +98,13 @@ impl Lifted {
 }
 
 /// What the ledger says is to be put back.
-fn ledger(agent: &Agent) -> Result<Vec<Value>> {
-    let text = fs::read_to_string(agent.runtime_directory().join("ledger.json"))?;
+pub(crate) fn ledger(agent: &Agent) -> Result<Vec<Value>> {
+    let file = agent.runtime_directory().join("ledger.json");
+    let text = match fs::read_to_string(file) {
+        // An agent that has changed nothing has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
     let stored: Value = serde_json::from_str(&text)?;
     Ok(stored["entries"].as_array().context("entries")?.clone())
 }

@@ -163,16 +163,18 @@ impl Agent {
     /// Makes the group of a `trimtab run` a workload.
     pub(super) fn adopt_run(&mut self, adoption: &Adoption) -> Result<Slot, Refusal> {
         let path = adoption.path.trim_matches('/');
-        if let Some(slot) = self.workloads.at(path) {
-            // A policy of the configuration has it: that is what its user wanted.
-            return Ok(slot);
-        }
-        let ceilings = [
-            adoption.cpu_ceiling_micro_cpus.map(Amount),
-            adoption.memory_ceiling_bytes.map(Amount),
-        ];
-        let selected = self.selection.run(ceilings);
-        let slot = self.take_up(path, &selected).ok_or_else(|| {
+        let slot = self.workloads.at(path).or_else(|| {
+            // A policy of the configuration that has it is what its user wanted, whether or not
+            // the kernel's word of the new group has come before this.
+            let selected = self.selection.of(&format!("/{path}")).unwrap_or_else(|| {
+                self.selection.run([
+                    adoption.cpu_ceiling_micro_cpus.map(Amount),
+                    adoption.memory_ceiling_bytes.map(Amount),
+                ])
+            });
+            self.take_up(path, &selected)
+        });
+        let slot = slot.ok_or_else(|| {
             Refusal::NotFound(format!("there is no group /{path} that could be managed"))
         })?;
         if let Some(workload) = self.workloads.get_mut(slot) {
