@@ -13,4 +13,5 @@ mod probe_runq;
 mod probe_support;
 mod restore;
 mod run;
+mod socket;
 mod trust;

@@ -1,6 +1,7 @@
 //! A real agent with a socket, ledger and configuration of its own.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -29,6 +30,8 @@ pub struct Agent {
     directory: TempDir,
     /// The guardian, whose child is the agent proper; `None` when it was killed.
     guardian: Option<Child>,
+    /// A program and its first arguments that become the agent; empty for the agent itself.
+    wrapper: Vec<OsString>,
 }
 
 impl Agent {
@@ -38,10 +41,20 @@ impl Agent {
     /// # Errors
     /// When the text is no TOML, the program is missing, or it does not answer; its log is in the error.
     pub fn start(config: &str) -> Result<Self> {
+        Self::start_by(Vec::new(), config)
+    }
+
+    /// Starts it by way of a program that is given the agent's command line as its last arguments and replaces
+    /// itself with the agent: `unshare`, `env`.
+    ///
+    /// # Errors
+    /// As for [`Agent::start`].
+    pub fn start_by(wrapper: Vec<OsString>, config: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("trimtab-test-").tempdir()?;
         let mut agent = Self {
             directory,
             guardian: None,
+            wrapper,
         };
         agent.configure(config)?;
         agent.restart()?;
@@ -76,8 +89,14 @@ impl Agent {
             .create(true)
             .append(true)
             .open(self.path("log"))?;
-        let mut command = Command::new(trimtab_bin()?);
-        command.arg("agent").arg("--config").arg(self.config());
+        let mut line = self.wrapper.clone();
+        line.push(trimtab_bin()?.into());
+        let mut command = Command::new(&line[0]);
+        command
+            .args(&line[1..])
+            .arg("agent")
+            .arg("--config")
+            .arg(self.config());
         command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
