@@ -1,6 +1,7 @@
 //! Tests on the running kernel: real eBPF, real cgroups, real processes.
 
 mod burst;
+mod churn;
 mod control;
 mod foreign;
 mod hierarchy;

@@ -24,6 +24,7 @@ use crate::{
     sense::{
         cgroup::Group,
         file::{SenseError, Sight},
+        hierarchy::Hierarchies,
         tree::{Changes, ancestors},
     },
 };
@@ -168,7 +169,7 @@ impl Agent {
                     jobs.push(job);
                     enforced.push(index);
                 }
-                Err(error) => recommend(candidate, &error),
+                Err(error) => recommend(&self.hierarchies, candidate, &error),
             }
         }
         let results = self
@@ -191,7 +192,7 @@ impl Agent {
                     candidate.held = [limit(&one.cpu), limit(&one.memory)];
                     adopted.push(one);
                 }
-                Err(error) => recommend(candidate, &error),
+                Err(error) => recommend(&self.hierarchies, candidate, &error),
             }
         }
         adopted
@@ -378,7 +379,8 @@ impl Agent {
                     self.send(Command::Lever(slot, resource, Box::new(held.lever)));
                 }
             }
-            Ok(None | Some(Err(ActError::Gone { .. }))) => {}
+            Ok(None) => {}
+            Ok(Some(Err(error))) if error.is_gone() => {}
             Ok(Some(Err(error))) | Err(error) => self.step_back(slot, &error),
         }
     }
@@ -396,10 +398,7 @@ impl Agent {
     }
 }
 
-fn job(
-    hierarchies: &crate::sense::hierarchy::Hierarchies,
-    candidate: &mut Candidate,
-) -> Result<(Target, Wish), ActError> {
+fn job(hierarchies: &Hierarchies, candidate: &mut Candidate) -> Result<(Target, Wish), ActError> {
     let path = &candidate.path;
     may_write(path, &owner(&candidate.identity), candidate.selected.named)?;
     let target = Target::open(hierarchies, path)?
@@ -429,7 +428,14 @@ fn wish(bounds: &[Option<trimtab_core::decide::Bounds>; 2]) -> Wish {
     }
 }
 
-fn recommend(candidate: &mut Candidate, error: &ActError) {
-    tracing::warn!(path = &*candidate.path, %error, "its limits cannot be taken over; mode `recommend` instead of `enforce`");
+fn recommend(hierarchies: &Hierarchies, candidate: &mut Candidate, error: &ActError) {
+    let is_whole = || {
+        let now = Group::open(hierarchies, &candidate.path).map(Sight::here);
+        now.is_ok_and(|now| now.is_some_and(|now| now.ids == candidate.group.ids))
+    };
+    // A group that is being removed is no news: the kernel's word of that is on its way.
+    if !error.is_gone() && is_whole() {
+        tracing::warn!(path = &*candidate.path, %error, "its limits cannot be taken over; mode `recommend` instead of `enforce`");
+    }
     candidate.selected.mode = Mode::Recommend;
 }
