@@ -83,7 +83,7 @@ struct Running {
 }
 
 impl Running {
-    /// The command does `then` at every signal that the shell catches, and waits.
+    /// Starts a shell that does this and then waits for signals.
     fn start(agent: &Agent, name: &str, script: &str) -> Result<Self> {
         let mut command = agent.command(&["run", "--json", "--name", name, "--cpu-max", "0.1"])?;
         let script = format!("{script}; echo ready; while :; do sleep 0.02; done");
@@ -132,6 +132,12 @@ fn a_run_is_lifted_and_told_what_it_would_have_needed() -> Result<()> {
     let Some(agent) = agent(BUILT_IN)? else {
         return Ok(());
     };
+    // The built-in policy guarantees next to nothing: what a run is lifted by, the pool lends.
+    let roomy = eventually(2 * SOON, || {
+        let status = agent.cli(&["status"]).unwrap_or_default();
+        status["pools"][0]["size"]["micro_cpus"].as_u64() > Some(500_000)
+    });
+    assert!(roomy, "this node is too busy to have a pool");
     let output = burst(&agent, "test-lift", true)?;
     let told = summary(&output)?;
     assert_eq!(output.status.code(), Some(0), "{told}");
@@ -152,7 +158,7 @@ fn a_run_is_lifted_and_told_what_it_would_have_needed() -> Result<()> {
         " used, ",
         " behind others for a CPU",
         " peak, page cache included",
-        "--cpu-max 0.",
+        "--cpu-max ",
         " --memory-max ",
     ] {
         assert!(text.contains(words), "no `{words}` in:\n{text}");
