@@ -119,6 +119,13 @@ pub trait Backend {
         jobs: Vec<(Target, Wish)>,
     ) -> Vec<Result<Adopted, ActError>>;
 
+    /// Keeps values that somebody else has set in a group taken over before as the new originals,
+    /// and writes nothing: they are left alone for now.
+    ///
+    /// # Errors
+    /// A limit cannot be read, or the ledger not be written.
+    fn follow(&self, ledger: &mut Ledger, target: Target, wish: Wish) -> Result<(), ActError>;
+
     /// Moves what stands at the ceiling of a group's memory: `memory.max` on v2, and on v1 the
     /// limit of memory and swap. Never below present use. May reclaim; waits until `deadline`.
     ///

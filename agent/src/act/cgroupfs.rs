@@ -82,6 +82,16 @@ impl Backend for Cgroupfs {
             .collect()
     }
 
+    fn follow(&self, ledger: &mut Ledger, target: Target, wish: Wish) -> Result<(), ActError> {
+        let Plan { mut entries, .. } = Plan::make(ledger, target, wish)?;
+        // Of the others the ledger knows what we wrote there, which the plan does not.
+        entries.retain(|entry| {
+            let known = ledger.get(&entry.key);
+            known.is_none_or(|known| known.original != entry.original)
+        });
+        Ok(ledger.record(entries)?)
+    }
+
     fn set_memory_ceiling(
         &self,
         ledger: &mut Ledger,
@@ -262,11 +272,11 @@ impl Plan {
                 .get(&key(dir, file))
                 .is_some_and(|entry| ledger.is_ours(entry, text, None))
         };
-        let mut taken_over = is_ours(moving, &now);
+        let moving_is_ours = is_ours(moving, &now);
+        let mut fixed_is_ours = true;
         let fixed_original = match read_text(dir, fixed.name())? {
             Some(text) => {
-                // What its owner says with the hard limit is for the moving one to keep.
-                taken_over &= is_ours(fixed, &text);
+                fixed_is_ours = is_ours(fixed, &text);
                 Some(original(ledger, dir, fixed, &text, None))
             }
             // Without swap accounting v1 has no second limit; v2 always has `memory.max`.
@@ -278,9 +288,12 @@ impl Plan {
             }
         };
         if *version == Version::V2 {
-            // The hard limit takes over as the moving one, before it makes room above.
-            adopted = adopted.min(amount(fixed, fixed_original.as_deref().unwrap_or("max"))?);
-            if !taken_over {
+            // What its owner says with the hard limit is for the moving one to keep, before the
+            // hard limit makes room above. A limit set beside our hard one replaces both.
+            if moving_is_ours || !fixed_is_ours || adopted.is_unlimited() {
+                adopted = adopted.min(amount(fixed, fixed_original.as_deref().unwrap_or("max"))?);
+            }
+            if !(moving_is_ours && fixed_is_ours) {
                 writes.push((moving, text_of(adopted)));
                 held = amount(moving, &text_of(adopted))?;
             }

@@ -345,8 +345,8 @@ impl Agent {
         }
     }
 
-    /// Somebody else's value has been taken for the new original: the ledger must know it, and the
-    /// fast thread have a lever of the present period, before anything is written again.
+    /// Somebody else's value has been taken for the new original: the ledger must know it, and
+    /// before anything is written again the fast thread have a lever of the present period.
     pub(super) fn adopted_anew(&mut self, update: &EnvelopeUpdate) {
         let (slot, resource) = (update.slot, update.resource);
         let (Some(limit), Some(workload)) = (update.limit, self.workloads.get_mut(slot)) else {
@@ -364,25 +364,33 @@ impl Agent {
         // The other resource is being moved meanwhile, and is nobody else's.
         let mut bounds = [None; 2];
         bounds[resource.index()] = workload.limits[resource.index()].map(|limit| limit.bounds);
-        let target = match Target::open(&self.hierarchies, &path).map_err(ActError::from) {
-            Ok(Sight::Here(target)) => Ok(target),
-            Ok(Sight::Gone) => return,
-            Err(error) => Err(error),
-        };
-        let Adoptions {
-            ledger, backend, ..
-        } = &mut self.adoptions;
-        let adopt = |target| backend.adopt(ledger, vec![(target, wish(&bounds))]).pop();
-        match target.map(adopt) {
-            Ok(Some(Ok(Adopted { cpu, memory }))) => {
+        match self.adopt_again(&path, wish(&bounds), update.armed) {
+            Ok(Adopted { cpu, memory }) => {
                 for held in cpu.into_iter().chain(memory) {
                     self.send(Command::Lever(slot, resource, Box::new(held.lever)));
                 }
             }
-            Ok(None) => {}
-            Ok(Some(Err(error))) if error.is_gone() => {}
-            Ok(Some(Err(error))) | Err(error) => self.step_back(slot, &error),
+            Err(ActError::Gone { .. }) => {}
+            Err(error) => self.step_back(slot, &error),
         }
+    }
+
+    /// Takes a limit over once more; one that is left alone is only taken note of.
+    fn adopt_again(&mut self, path: &str, wish: Wish, armed: bool) -> Result<Adopted, ActError> {
+        let gone = || ActError::Gone { path: path.into() };
+        let target = Target::open(&self.hierarchies, path)?
+            .here()
+            .ok_or_else(gone)?;
+        let Adoptions {
+            ledger, backend, ..
+        } = &mut self.adoptions;
+        if !armed {
+            return backend
+                .follow(ledger, target, wish)
+                .map(|()| Adopted::default());
+        }
+        let mut results = backend.adopt(ledger, vec![(target, wish)]);
+        results.pop().unwrap_or_else(|| Err(gone()))
     }
 
     /// Without its original in the ledger a limit must not be written any more.

@@ -40,7 +40,8 @@ pub struct Envelope {
 
     /// What the kernel holds, as far as we know.
     pub limit: Amount,
-    /// When our last write took effect; [`PENDING`] while one is under way.
+    /// When our last write took effect, or somebody else's was found: what was seen before is
+    /// stale. [`PENDING`] while a write is under way.
     pub written: Nanos,
     /// What is lent to it from the pool; always 0 when nested.
     pub lent: Amount,
@@ -172,6 +173,15 @@ impl Envelope {
         self.seq = seq;
         self.written = PENDING;
         self.account(pool);
+    }
+
+    /// A limit that is not ours was seen at `time`. Events from before that may still come, from
+    /// other CPUs, with the limit of their time.
+    pub(super) fn found(&mut self, theirs: Amount, time: Nanos) {
+        self.foreign = Some(theirs);
+        if !self.pending() {
+            self.written = self.written.max(time);
+        }
     }
 
     /// The highest limit that envelope and kernel allow.

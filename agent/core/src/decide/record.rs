@@ -49,7 +49,7 @@ pub struct Settled {
     pub epoch: u32,
     /// The limit before.
     pub from: Amount,
-    /// The limit after; equal to `from` when refused.
+    /// The limit after; equal to `from` when refused, and theirs when somebody else has written it.
     pub to: Amount,
     /// [`Envelope::seq`](super::Envelope::seq) afterwards.
     pub envelope_seq: u64,

@@ -34,7 +34,11 @@ pub fn settle(
         resource: order.resource,
         epoch: envelope.epoch,
         from,
-        to: outcome.unwrap_or(from),
+        to: match outcome {
+            Ok(to) => to,
+            Err(Refusal::Foreign) => envelope.foreign.unwrap_or(from),
+            Err(_) => from,
+        },
         envelope_seq: envelope.seq,
         pool_left: pool.left(),
         refusal: outcome.err(),
@@ -182,7 +186,7 @@ pub fn stand_back(
     slot: Slot,
     held: Amount,
 ) -> Spend {
-    envelope.foreign = Some(held);
+    envelope.found(held, time);
     let event = Event {
         time,
         slot,

@@ -25,7 +25,7 @@ pub fn spend(
         return deny(seq, envelope, pool, event, Denial::Stale);
     }
     if event.held != envelope.limit && envelope.foreign.is_none() {
-        envelope.foreign = Some(event.held);
+        envelope.found(event.held, event.time);
     }
     if envelope.foreign.is_some() {
         return deny(seq, envelope, pool, event, Denial::Foreign);

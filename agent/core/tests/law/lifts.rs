@@ -116,6 +116,32 @@ fn a_foreign_limit_stops_everything_until_readoption() {
 }
 
 #[test]
+fn what_other_cpus_saw_before_a_foreign_limit_is_no_second_one() {
+    let mut bench = Bench::new(|_| {});
+    let before = event(&bench.envelope, bench.now);
+    let strange = Event {
+        held: Amount(30_000),
+        ..event(&bench.envelope, bench.now + 1_000)
+    };
+    assert_eq!(bench.spend_on(&strange).denial, Some(Denial::Foreign));
+    assert_eq!(bench.spend_on(&before).denial, Some(Denial::Stale));
+    let refused = bench.settled(200_000);
+    assert_eq!(
+        (refused.refusal, refused.to),
+        (Some(Refusal::Foreign), Amount(30_000)),
+        "what it says was found is theirs"
+    );
+    let readopt = EnvelopeUpdate {
+        adopted: Amount(30_000),
+        limit: Some(Amount(30_000)),
+        ..update(Resource::Cpu)
+    };
+    refit(&mut bench.envelope, &mut bench.pool, &readopt);
+    assert_eq!(bench.spend_on(&before).denial, Some(Denial::Stale));
+    assert_eq!(bench.envelope.foreign, None);
+}
+
+#[test]
 fn unarmed_writes_nothing() {
     let mut bench = Bench::new(|update| update.armed = false);
     assert_eq!(bench.lift().denial, Some(Denial::NotEnforced));

@@ -4,7 +4,7 @@ mod lifts;
 mod settling;
 
 use trimtab_core::decide::{
-    Envelope, EnvelopeUpdate, Grain, Pool, Refusal, Settle, settle, spend, written,
+    Envelope, EnvelopeUpdate, Grain, Pool, Refusal, Settle, Settled, settle, spend, written,
 };
 use trimtab_core::signal::{Amount, Cause, Event, Nanos, Resource, Slot, Spend};
 
@@ -82,6 +82,11 @@ impl Bench {
     }
 
     pub(crate) fn settle(&mut self, limit: u64) -> Result<Amount, Refusal> {
+        let settled = self.settled(limit);
+        settled.refusal.map_or(Ok(settled.to), Err)
+    }
+
+    pub(crate) fn settled(&mut self, limit: u64) -> Settled {
         self.seq += 1;
         let order = Settle {
             slot: SLOT,
@@ -98,6 +103,6 @@ impl Bench {
             &order,
         );
         written(&mut self.envelope, Nanos(self.now));
-        settled.refusal.map_or(Ok(settled.to), Err)
+        settled
     }
 }

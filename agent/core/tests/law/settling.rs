@@ -168,5 +168,6 @@ fn an_audit_tells_foreign_from_late_news() {
         (record.denial, record.event.held),
         (Some(Denial::Foreign), Amount(123_000))
     );
+    bench.now += 20;
     assert_eq!(bench.lift().denial, Some(Denial::Foreign));
 }
