@@ -11,7 +11,7 @@ use trimtab_core::signal::Resource;
 use trimtab_ebpf::NO_SLOT;
 use trimtab_tests::{Group, Process, Version};
 
-use crate::probe_support::{collect, group, load, shell, turn};
+use crate::probe_support::{collect, group, id, load, of_kind, shell, turn, watch};
 
 const SLOT: u32 = 3;
 const MIB: u64 = 1 << 20;
@@ -19,14 +19,6 @@ const LIMIT: u64 = 64 * MIB;
 
 /// Reads zeros in search of a line's end, and keeps them all: grows at full speed until killed.
 const GROW: &str = "exec tail /dev/zero";
-
-fn of_kind(events: &[Event], kind: u32) -> Vec<Event> {
-    events
-        .iter()
-        .copied()
-        .filter(|event| event.kind == kind)
-        .collect()
-}
 
 fn has(kind: u32) -> impl FnMut(&[Event]) -> bool {
     move |events| events.iter().any(|event| event.kind == kind)
@@ -37,15 +29,7 @@ fn watched(probes: &[Probe], detached: &[&str]) -> Option<(Group, Probes, Ring)>
     let group = group()?;
     group.set_memory_limit(Some(LIMIT)).expect("a limit");
     let (mut loaded, ring) = load(probes, detached)?;
-    loaded
-        .watches()
-        .set(
-            Resource::Memory,
-            group.memory_id().expect("the group"),
-            SLOT,
-            0,
-        )
-        .expect("watched");
+    watch(&mut loaded, Resource::Memory, &group, SLOT);
     Some((group, loaded, ring))
 }
 
@@ -62,7 +46,7 @@ fn growth_is_warned_of_before_the_limit() {
     assert_eq!(event.kind, kind::MEMORY_NEAR, "killed without a warning");
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.limit),
-        (group.memory_id().expect("the group"), SLOT, LIMIT)
+        (id(Resource::Memory, &group), SLOT, LIMIT)
     );
     assert!(
         event.lowest.used > LIMIT * 3 / 4 && event.lowest.used <= LIMIT,
@@ -95,15 +79,7 @@ fn an_oom_kill_names_its_victim_and_the_level_that_ran_out() {
         return;
     };
     let child = parent.child("child").expect("a child group");
-    loaded
-        .watches()
-        .set(
-            Resource::Memory,
-            child.memory_id().expect("the group"),
-            SLOT + 1,
-            0,
-        )
-        .expect("watched");
+    watch(&mut loaded, Resource::Memory, &child, SLOT + 1);
     let growing = shell(&child, GROW);
     let victim = growing.id();
     let events = collect(&mut ring, Duration::from_secs(10), has(kind::OOM_KILL));
@@ -111,11 +87,11 @@ fn an_oom_kill_names_its_victim_and_the_level_that_ran_out() {
     assert_eq!((event.used, event.pid), (u64::from(victim), victim));
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.depth),
-        (child.memory_id().expect("the group"), SLOT + 1, 0)
+        (id(Resource::Memory, &child), SLOT + 1, 0)
     );
     assert_eq!(
         (event.highest.id, event.highest.slot, event.highest.limit),
-        (parent.memory_id().expect("the group"), SLOT, LIMIT),
+        (id(Resource::Memory, &parent), SLOT, LIMIT),
         "{event:?}"
     );
 }
@@ -146,7 +122,7 @@ fn reclaim_that_finds_nothing_raises_an_alarm() {
     assert_eq!(event.kind, kind::RECLAIM_FAILING, "killed without an alarm");
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.limit),
-        (group.memory_id().expect("the group"), SLOT, LIMIT)
+        (id(Resource::Memory, &group), SLOT, LIMIT)
     );
 }
 
@@ -178,15 +154,7 @@ fn failing_reclaim_in_a_watched_child_names_the_full_parent_that_nobody_watches(
     };
     parent.set_memory_limit(Some(LIMIT)).expect("a limit");
     let child = parent.child("child").expect("a child group");
-    loaded
-        .watches()
-        .set(
-            Resource::Memory,
-            child.memory_id().expect("the group"),
-            SLOT,
-            0,
-        )
-        .expect("watched");
+    watch(&mut loaded, Resource::Memory, &child, SLOT);
     let _growing = shell(&child, GROW);
     let events = collect(
         &mut ring,
@@ -196,7 +164,7 @@ fn failing_reclaim_in_a_watched_child_names_the_full_parent_that_nobody_watches(
     let event = events.first().expect("no alarm");
     assert_eq!(
         (event.lowest.id, event.lowest.slot, event.lowest.depth),
-        (parent.memory_id().expect("the group"), NO_SLOT, 1),
+        (id(Resource::Memory, &parent), NO_SLOT, 1),
         "{event:?}"
     );
 }
@@ -286,11 +254,7 @@ fn an_unlimited_group_and_one_below_what_is_usual_raise_nothing() {
     assert!(
         loaded
             .watches()
-            .set_usual(
-                Resource::Memory,
-                group.memory_id().expect("the group"),
-                2 * LIMIT
-            )
+            .set_usual(Resource::Memory, id(Resource::Memory, &group), 2 * LIMIT)
             .expect("set")
     );
     let _growing = shell(&group, GROW);

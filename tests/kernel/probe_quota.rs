@@ -6,18 +6,10 @@ use std::{thread, time::Duration};
 use trimtab::probe::{Event, Probe, kind};
 use trimtab_core::signal::Resource;
 
-use crate::probe_support::{collect, group, load, shell, spin, turn};
+use crate::probe_support::{collect, group, id, load, of_kind, shell, spin, turn, watch};
 
 const SLOT: u32 = 7;
 const MS: u64 = 1_000_000;
-
-fn of_kind(events: &[Event], kind: u32) -> Vec<Event> {
-    events
-        .iter()
-        .copied()
-        .filter(|event| event.kind == kind)
-        .collect()
-}
 
 /// A busy loop in a group of 10 ms per 100 ms; the events until one of `kind` came, and
 /// `nr_throttled` at that moment.
@@ -26,16 +18,13 @@ fn burst(probes: &[Probe], detached: &[&str], kind: u32) -> Option<(Vec<Event>, 
     let group = group()?;
     group.set_quota_us(Some(10_000), 100_000).expect("a quota");
     let (mut loaded, mut ring) = load(probes, detached)?;
-    loaded
-        .watches()
-        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
-        .expect("watched");
+    watch(&mut loaded, Resource::Cpu, &group, SLOT);
     let _running = spin(&group);
     let events = collect(&mut ring, Duration::from_secs(1), |events| {
         events.iter().any(|event| event.kind == kind)
     });
     let throttled = group.cpu_stat().expect("cpu.stat").nr_throttled;
-    Some((events, throttled, group.cpu_id().expect("the group")))
+    Some((events, throttled, id(Resource::Cpu, &group)))
 }
 
 #[test]
@@ -104,10 +93,7 @@ fn wake_into_spent(detached: &[&str]) -> Option<Vec<Event>> {
     let group = group()?;
     let (mut loaded, mut ring) = load(&[Probe::ThrottledWaking], detached)?;
     group.set_quota_us(Some(10_000), 100_000).expect("a quota");
-    loaded
-        .watches()
-        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
-        .expect("watched");
+    watch(&mut loaded, Resource::Cpu, &group, SLOT);
     let _waking = shell(&group, "while :; do sleep 0.01; done");
     let _running = [spin(&group), spin(&group)];
     Some(collect(&mut ring, Duration::from_secs(2), |events| {
@@ -145,22 +131,16 @@ fn pod(watch_parent: bool, probe: Probe, kind: u32) -> Option<(Vec<Event>, u64)>
     parent.set_quota_us(Some(50_000), 100_000).expect("a quota");
     for (slot, child) in (1..).zip(&children) {
         child.set_quota_us(Some(50_000), 100_000).expect("a quota");
-        loaded
-            .watches()
-            .set(Resource::Cpu, child.cpu_id().expect("the group"), slot, 0)
-            .expect("watched");
+        watch(&mut loaded, Resource::Cpu, child, slot);
     }
     if watch_parent {
-        loaded
-            .watches()
-            .set(Resource::Cpu, parent.cpu_id().expect("the group"), SLOT, 0)
-            .expect("watched");
+        watch(&mut loaded, Resource::Cpu, &parent, SLOT);
     }
     let _running = children.each_ref().map(spin);
     let events = collect(&mut ring, Duration::from_secs(2), |events| {
         of_kind(events, kind).len() >= 3
     });
-    Some((of_kind(&events, kind), parent.cpu_id().expect("the group")))
+    Some((of_kind(&events, kind), id(Resource::Cpu, &parent)))
 }
 
 #[test]
@@ -205,10 +185,7 @@ fn a_group_that_stays_spent_raises_at_most_one_event_a_period() {
         return;
     };
     group.set_quota_us(Some(10_000), 100_000).expect("a quota");
-    loaded
-        .watches()
-        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
-        .expect("watched");
+    watch(&mut loaded, Resource::Cpu, &group, SLOT);
     let _running = spin(&group);
     let events = collect(&mut ring, Duration::from_secs(1), |_| false);
     let (warnings, alarms) = (
@@ -237,7 +214,7 @@ fn a_muted_group_and_a_usual_period_raise_nothing() {
     else {
         return;
     };
-    let (watches, id) = (loaded.watches(), group.cpu_id().expect("the group"));
+    let (watches, id) = (loaded.watches(), id(Resource::Cpu, &group));
     group.set_quota_us(Some(10_000), 100_000).expect("a quota");
     watches.set(Resource::Cpu, id, SLOT, 0).expect("watched");
     assert!(watches.mute(Resource::Cpu, id, true).expect("muted"));
@@ -277,10 +254,7 @@ fn two_threads_spend_together() {
         return;
     };
     group.set_quota_us(Some(40_000), 100_000).expect("a quota");
-    loaded
-        .watches()
-        .set(Resource::Cpu, group.cpu_id().expect("the group"), SLOT, 0)
-        .expect("watched");
+    watch(&mut loaded, Resource::Cpu, &group, SLOT);
     let _running = [spin(&group), spin(&group)];
     let events = collect(&mut ring, Duration::from_secs(1), |events| {
         !events.is_empty()
@@ -289,7 +263,7 @@ fn two_threads_spend_together() {
     thread::sleep(Duration::from_millis(300));
     let watch = loaded
         .watches()
-        .get(Resource::Cpu, group.cpu_id().expect("the group"))
+        .get(Resource::Cpu, id(Resource::Cpu, &group))
         .expect("read")
         .expect("watched");
     // A period's run time is the quota, give or take a slice for each CPU.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use trimtab::probe::{Event, Law, Options, Probe, ProbeSet, Probes, Ring};
+use trimtab_core::signal::Resource;
 use trimtab_tests::{Group, Process};
 
 /// Probe tests take turns: each loads its own probes, and all of them would hear of every group.
@@ -59,6 +60,32 @@ pub(crate) fn collect(
         }
     }
     events
+}
+
+/// The events of one kind.
+pub(crate) fn of_kind(events: &[Event], kind: u32) -> Vec<Event> {
+    events
+        .iter()
+        .copied()
+        .filter(|event| event.kind == kind)
+        .collect()
+}
+
+/// Has a group's limit watched, under this slot.
+pub(crate) fn watch(loaded: &mut Probes, resource: Resource, group: &Group, slot: u32) {
+    loaded
+        .watches()
+        .set(resource, id(resource, group), slot, 0)
+        .expect("watched");
+}
+
+/// A group's id in the hierarchy that limits a resource.
+pub(crate) fn id(resource: Resource, group: &Group) -> u64 {
+    match resource {
+        Resource::Cpu => group.cpu_id(),
+        Resource::Memory => group.memory_id(),
+    }
+    .expect("the group")
 }
 
 /// A group of this test's own; `None`, with a loud line, where none can be made. As tests take

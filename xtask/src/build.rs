@@ -8,7 +8,7 @@ use clap::Args;
 use crate::{
     cmd,
     setup::{self, Install, Purpose},
-    toolchain::{TARGET, Toolchain},
+    toolchain::{self, TARGET, Toolchain},
 };
 
 /// Build the eBPF object, then the workspace.
@@ -62,23 +62,10 @@ impl Build {
 pub(crate) fn ebpf() -> Result<()> {
     let toolchain =
         Toolchain::find()?.context("no eBPF toolchain; `cargo xtask setup` installs one")?;
-    // A target directory of its own: its artifacts are another compiler's, and the host's build must not wait for its lock.
-    let directory = cmd::target().join("bpf-build");
-    let mut cargo = toolchain.cargo("build");
-    cargo.args([
-        "--quiet",
-        "--profile",
-        "bpf",
-        "--package",
-        "trimtab-ebpf",
-        "--features",
-        "probe",
-    ]);
-    cargo
-        .args(["--bin", "trimtab-probes", "--target-dir"])
-        .arg(&directory);
-    cmd::run(&mut cargo)?;
-    let built = directory.join(TARGET).join("bpf/trimtab-probes");
+    cmd::run(&mut toolchain.cargo("build"))?;
+    let built = toolchain::directory()
+        .join(TARGET)
+        .join("bpf/trimtab-probes");
     let wanted = cmd::target().join("bpf/trimtab-probes.o");
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     // An untouched file keeps cargo from compiling the agent again.

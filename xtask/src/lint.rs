@@ -87,21 +87,6 @@ fn ebpf() -> Result<()> {
         return Ok(());
     }
     let mut cargo = toolchain.cargo("clippy");
-    cargo.args([
-        "--quiet",
-        "--profile",
-        "bpf",
-        "--package",
-        "trimtab-ebpf",
-        "--features",
-        "probe",
-    ]);
-    cargo.args([
-        "--bin",
-        "trimtab-probes",
-        "--target-dir",
-        "target/bpf-build",
-    ]);
     cargo.args(["--", "--deny", "warnings"]);
     cmd::run(&mut cargo).with_context(|| format!("clippy for {TARGET}"))
 }

@@ -1,6 +1,10 @@
 //! Which toolchain compiles the eBPF object, decided in one place.
 
-use std::{env, path::Path, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Result, bail};
 
@@ -77,10 +81,25 @@ impl Toolchain {
         }
     }
 
-    /// `cargo SUBCOMMAND` for the bpf target.
+    /// `cargo SUBCOMMAND` on the probes.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut command = rustup(self.name(), "cargo");
-        command.args([subcommand, "--target", TARGET]);
+        command.args([
+            subcommand,
+            "--quiet",
+            "--target",
+            TARGET,
+            "--profile",
+            "bpf",
+            "--package",
+            "trimtab-ebpf",
+            "--features",
+            "probe",
+            "--bin",
+            "trimtab-probes",
+        ]);
+        // A directory of its own: its artifacts are another compiler's, and the host's build must not wait for its lock.
+        command.arg("--target-dir").arg(directory());
         // aya-ebpf asks for an unstable feature, which a release compiler grants only so.
         command.env("RUSTC_BOOTSTRAP", "1");
         // By its path, since the directory where cargo installs it may be missing in PATH.
@@ -105,6 +124,11 @@ impl Toolchain {
         }
         command
     }
+}
+
+/// Where the probes are built.
+pub(crate) fn directory() -> PathBuf {
+    cmd::target().join("bpf-build")
 }
 
 /// A program of the named rustup toolchain; `cargo +name` needs rustup's proxy first in `PATH`, this does not.

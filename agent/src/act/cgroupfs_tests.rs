@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use trimtab_core::signal::{Amount, Resource};
 
-use super::backend::{Adopted, Backend, Range, Wish};
+use super::backend::{Adopted, Backend, Held, Range, Wish};
 use super::cgroupfs::{Cgroupfs, Plan};
 use super::error::ActError;
 use super::ledger::Ledger;
@@ -27,6 +27,16 @@ fn adopt(
         .adopt(ledger, vec![(group.target(path), wish)])
         .pop()
         .unwrap()
+}
+
+fn cpu(ledger: &mut Ledger, group: &TestGroup) -> Held {
+    let adopted = adopt(ledger, group, group.path(), CPU).unwrap();
+    adopted.cpu.unwrap()
+}
+
+fn memory(ledger: &mut Ledger, group: &TestGroup) -> Held {
+    let adopted = adopt(ledger, group, group.path(), MEMORY).unwrap();
+    adopted.memory.unwrap()
 }
 
 fn soon() -> Instant {
@@ -59,10 +69,7 @@ fn a_quota_is_kept_moved_and_put_back() {
     let mut ledger = ledger(&dir);
     group.set_quota(group.path(), "10000");
     let before = group.quota(group.path());
-    let held = adopt(&mut ledger, &group, group.path(), CPU)
-        .unwrap()
-        .cpu
-        .unwrap();
+    let held = cpu(&mut ledger, &group);
     assert_eq!(
         (held.adopted, held.limit),
         (Amount(100_000), Amount(100_000))
@@ -101,10 +108,7 @@ fn a_burst_makes_room_for_the_lowest_quota() {
     let mut ledger = ledger(&dir);
     group.set_quota(group.path(), "20000");
     group.write(group.path(), Resource::Cpu, file, "15000");
-    let held = adopt(&mut ledger, &group, group.path(), CPU)
-        .unwrap()
-        .cpu
-        .unwrap();
+    let held = cpu(&mut ledger, &group);
     assert_eq!(
         group.read(group.path(), Resource::Cpu, file),
         "5000",
@@ -167,10 +171,7 @@ fn memory_moves_below_its_ceiling_and_goes_back() {
         hard,
         &(64 * MIB).to_string(),
     );
-    let held = adopt(&mut ledger, &group, group.path(), MEMORY)
-        .unwrap()
-        .memory
-        .unwrap();
+    let held = memory(&mut ledger, &group);
     assert_eq!(
         (held.adopted, held.limit),
         (Amount(64 * MIB), Amount(64 * MIB))
@@ -226,10 +227,7 @@ fn swap_accounting_does_not_stop_growth() {
         memsw,
         &(80 * MIB).to_string(),
     );
-    let held = adopt(&mut ledger, &group, group.path(), MEMORY)
-        .unwrap()
-        .memory
-        .unwrap();
+    let held = memory(&mut ledger, &group);
     held.lever.write(Amount(256 * MIB)).unwrap();
     let report = Cgroupfs.release(&mut ledger, group.path(), soon());
     assert!(report.is_complete(), "{report}");
@@ -251,25 +249,16 @@ fn adopting_again_keeps_originals_and_takes_foreign_values_as_new_ones() {
     let dir = runtime_dir();
     let mut ledger = ledger(&dir);
     group.set_quota(group.path(), "10000");
-    let held = adopt(&mut ledger, &group, group.path(), CPU)
-        .unwrap()
-        .cpu
-        .unwrap();
+    let held = cpu(&mut ledger, &group);
     held.lever.write(Amount(1_000_000)).unwrap();
-    let again = adopt(&mut ledger, &group, group.path(), CPU)
-        .unwrap()
-        .cpu
-        .unwrap();
+    let again = cpu(&mut ledger, &group);
     assert_eq!(
         (again.adopted, again.limit),
         (Amount(100_000), Amount(1_000_000)),
         "still ours"
     );
     group.set_quota(group.path(), "70000");
-    let foreign = adopt(&mut ledger, &group, group.path(), CPU)
-        .unwrap()
-        .cpu
-        .unwrap();
+    let foreign = cpu(&mut ledger, &group);
     assert_eq!(
         (foreign.adopted, foreign.limit),
         (Amount(700_000), Amount(700_000))

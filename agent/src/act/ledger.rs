@@ -80,14 +80,6 @@ impl Ledger {
         patience: Duration,
         boot: &str,
     ) -> Result<(Self, Vec<Notice>), LedgerError> {
-        let failed = |path: &Path, action| {
-            let path = path.to_path_buf();
-            move |source| LedgerError::Io {
-                path,
-                action,
-                source,
-            }
-        };
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -327,14 +319,6 @@ impl Ledger {
     fn save(&self) -> Result<(), LedgerError> {
         let path = self.path();
         let new = self.dir.join("ledger.json.new");
-        let failed = |path: &Path, action| {
-            let path = path.to_path_buf();
-            move |source| LedgerError::Io {
-                path,
-                action,
-                source,
-            }
-        };
         let stored = Stored {
             version: VERSION,
             boot_id: self.boot_id.clone(),
@@ -407,20 +391,13 @@ fn free_name(dir: &Path) -> PathBuf {
 
 /// Takes the lock, and keeps it as long as the file is open, however the process ends.
 fn lock(path: &Path, patience: Duration) -> Result<File, LedgerError> {
-    let failed = |action| {
-        move |source| LedgerError::Io {
-            path: path.to_path_buf(),
-            action,
-            source,
-        }
-    };
     let file = File::options()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(failed("create"))?;
+        .map_err(failed(path, "create"))?;
     let deadline = Instant::now() + patience;
     loop {
         match file.try_lock() {
@@ -433,7 +410,17 @@ fn lock(path: &Path, patience: Duration) -> Result<File, LedgerError> {
                     path: path.to_path_buf(),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
+            Err(TryLockError::Error(source)) => return Err(failed(path, "lock")(source)),
         }
+    }
+}
+
+/// The error of what was tried on a path.
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> LedgerError + use<> {
+    let path = path.to_path_buf();
+    move |source| LedgerError::Io {
+        path,
+        action,
+        source,
     }
 }

@@ -40,6 +40,14 @@ fn open(dir: &Path) -> (Ledger, Vec<Notice>) {
     Ledger::open(dir, PATIENCE).unwrap()
 }
 
+fn with_one(dir: &Path) -> Ledger {
+    let (mut ledger, _) = open(dir);
+    ledger
+        .record([entry("a", LimitFile::CpuMax, "10000 100000")])
+        .unwrap();
+    ledger
+}
+
 #[test]
 fn originals_survive_and_only_we_may_read_them() {
     let dir = runtime_dir();
@@ -73,11 +81,7 @@ fn originals_survive_and_only_we_may_read_them() {
 fn a_file_cut_or_flipped_at_any_byte_is_set_aside_or_whole() {
     let dir = runtime_dir();
     let path = dir.path().join("ledger.json");
-    let (mut ledger, _) = open(dir.path());
-    ledger
-        .record([entry("a", LimitFile::CpuMax, "10000 100000")])
-        .unwrap();
-    drop(ledger);
+    drop(with_one(dir.path()));
     let whole = fs::read(&path).unwrap();
     let brace = whole.iter().rposition(|byte| *byte == b'}').unwrap();
     for length in 0..=brace {
@@ -113,11 +117,7 @@ fn a_file_cut_or_flipped_at_any_byte_is_set_aside_or_whole() {
 #[test]
 fn a_crash_between_writing_and_replacing_leaves_the_old_file() {
     let dir = runtime_dir();
-    let (mut ledger, _) = open(dir.path());
-    ledger
-        .record([entry("a", LimitFile::CpuMax, "10000 100000")])
-        .unwrap();
-    drop(ledger);
+    drop(with_one(dir.path()));
     fs::write(dir.path().join("ledger.json.new"), b"{\"version\":1,\"boo").unwrap();
     let (mut ledger, _) = open(dir.path());
     assert_eq!(ledger.entries().count(), 1);
@@ -130,11 +130,7 @@ fn a_crash_between_writing_and_replacing_leaves_the_old_file() {
 #[test]
 fn another_boot_has_other_groups() {
     let dir = runtime_dir();
-    let (mut ledger, _) = open(dir.path());
-    ledger
-        .record([entry("a", LimitFile::CpuMax, "10000 100000")])
-        .unwrap();
-    drop(ledger);
+    drop(with_one(dir.path()));
     let path = dir.path().join("ledger.json");
     let boot = super::ledger::boot_id().unwrap();
     let text = fs::read_to_string(&path)
@@ -164,10 +160,7 @@ fn a_rival_is_refused_and_the_lock_goes_with_its_holder() {
 #[test]
 fn a_full_disk_keeps_nothing_and_says_so() {
     let dir = runtime_dir();
-    let (mut ledger, _) = open(dir.path());
-    ledger
-        .record([entry("a", LimitFile::CpuMax, "10000 100000")])
-        .unwrap();
+    let mut ledger = with_one(dir.path());
     // The device that is always full stands in for the disk.
     std::os::unix::fs::symlink("/dev/full", dir.path().join("ledger.json.new")).unwrap();
     let error = ledger
@@ -256,10 +249,7 @@ fn ours_is_what_is_marked() {
 #[test]
 fn without_marks_the_range_decides() {
     let dir = runtime_dir();
-    let (mut ledger, _) = open(dir.path());
-    ledger
-        .record([entry("a", LimitFile::CpuMax, "10000 100000")])
-        .unwrap();
+    let ledger = with_one(dir.path());
     let mut unmarked = ledger.entries().next().unwrap().clone();
     unmarked.ours = Ours::Moving {
         least: Amount(100_000),

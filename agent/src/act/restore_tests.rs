@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use trimtab_core::signal::{Amount, Resource};
 
-use super::backend::{Backend, Held, Range, Wish};
+use super::backend::{Adopted, Backend, Held, Range, Wish};
 use super::cgroupfs::Cgroupfs;
 use super::files::padded;
 use super::guardian::restore_leftovers;
@@ -17,6 +17,14 @@ use crate::sense::testing::{PATIENCE, Process, TestGroup, runtime_dir};
 
 const MIB: u64 = 1 << 20;
 
+fn adopt(ledger: &mut Ledger, group: &TestGroup, path: &str, wish: Wish) -> Adopted {
+    Cgroupfs
+        .adopt(ledger, vec![(group.target(path), wish)])
+        .pop()
+        .unwrap()
+        .unwrap()
+}
+
 fn cpu(ledger: &mut Ledger, group: &TestGroup, path: &str) -> Held {
     let range = Range {
         floor: Amount(10_000),
@@ -26,13 +34,7 @@ fn cpu(ledger: &mut Ledger, group: &TestGroup, path: &str) -> Held {
         cpu: Some(range),
         ..Wish::default()
     };
-    Cgroupfs
-        .adopt(ledger, vec![(group.target(path), wish)])
-        .pop()
-        .unwrap()
-        .unwrap()
-        .cpu
-        .unwrap()
+    adopt(ledger, group, path, wish).cpu.unwrap()
 }
 
 fn memory(ledger: &mut Ledger, group: &TestGroup, path: &str) -> Held {
@@ -44,13 +46,7 @@ fn memory(ledger: &mut Ledger, group: &TestGroup, path: &str) -> Held {
         memory: Some(range),
         ..Wish::default()
     };
-    Cgroupfs
-        .adopt(ledger, vec![(group.target(path), wish)])
-        .pop()
-        .unwrap()
-        .unwrap()
-        .memory
-        .unwrap()
+    adopt(ledger, group, path, wish).memory.unwrap()
 }
 
 fn open(dir: &tempfile::TempDir) -> Ledger {

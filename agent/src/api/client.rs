@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{
-    Code, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint},
 };
 use trimtab_core::signal::Mode;
@@ -128,17 +128,20 @@ impl Client {
         }
     }
 
+    /// What a call answered.
+    fn answer<T>(&self, reply: Result<Response<T>, Status>) -> Result<T, ClientError> {
+        reply
+            .map(Response::into_inner)
+            .map_err(|status| self.error(&status))
+    }
+
     /// The agent as a whole.
     ///
     /// # Errors
     /// Any [`ClientError`], as with every call.
     pub async fn status(&mut self) -> Result<view::Status, ClientError> {
-        let reply = self
-            .rpc
-            .status(proto::StatusRequest {})
-            .await
-            .map_err(|status| self.error(&status))?;
-        Ok(reply.into_inner().try_into()?)
+        let reply = self.rpc.status(proto::StatusRequest {}).await;
+        Ok(self.answer(reply)?.try_into()?)
     }
 
     /// Every workload.
@@ -150,12 +153,7 @@ impl Client {
             .rpc
             .list_workloads(proto::ListWorkloadsRequest {})
             .await;
-        Ok(each(
-            reply
-                .map_err(|status| self.error(&status))?
-                .into_inner()
-                .workloads,
-        )?)
+        Ok(each(self.answer(reply)?.workloads)?)
     }
 
     /// One workload and what belongs to it.
@@ -169,10 +167,7 @@ impl Client {
                 workload: workload.to_owned(),
             })
             .await;
-        Ok(reply
-            .map_err(|status| self.error(&status))?
-            .into_inner()
-            .try_into()?)
+        Ok(self.answer(reply)?.try_into()?)
     }
 
     /// The last entries of one workload, oldest first.
@@ -191,12 +186,7 @@ impl Client {
                 last,
             })
             .await;
-        Ok(each(
-            reply
-                .map_err(|status| self.error(&status))?
-                .into_inner()
-                .entries,
-        )?)
+        Ok(each(self.answer(reply)?.entries)?)
     }
 
     /// Entries as they are made; of one workload, or of all when `workload` is empty.
@@ -214,13 +204,10 @@ impl Client {
             })
             .await;
         let client = self.clone();
-        Ok(reply
-            .map_err(|status| self.error(&status))?
-            .into_inner()
-            .map(move |entry| match entry {
-                Ok(entry) => Ok(view::Entry::try_from(entry)?),
-                Err(status) => Err(client.error(&status)),
-            }))
+        Ok(self.answer(reply)?.map(move |entry| match entry {
+            Ok(entry) => Ok(view::Entry::try_from(entry)?),
+            Err(status) => Err(client.error(&status)),
+        }))
     }
 
     /// Each probe and capability.
@@ -228,12 +215,8 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn doctor(&mut self) -> Result<Vec<view::Finding>, ClientError> {
-        let reply = self
-            .rpc
-            .doctor(proto::DoctorRequest {})
-            .await
-            .map_err(|status| self.error(&status))?;
-        Ok(each(reply.into_inner().findings)?)
+        let reply = self.rpc.doctor(proto::DoctorRequest {}).await;
+        Ok(each(self.answer(reply)?.findings)?)
     }
 
     /// Changes a workload's mode.
@@ -253,13 +236,7 @@ impl Client {
                 mode,
             })
             .await;
-        Ok(need(
-            reply
-                .map_err(|status| self.error(&status))?
-                .into_inner()
-                .workload,
-            "workload",
-        )?)
+        Ok(need(self.answer(reply)?.workload, "workload")?)
     }
 
     /// Pins a workload's limits, or unpins them.
@@ -277,13 +254,7 @@ impl Client {
         } else {
             self.rpc.unpin(proto::UnpinRequest { workload }).await
         };
-        Ok(need(
-            reply
-                .map_err(|status| self.error(&status))?
-                .into_inner()
-                .workload,
-            "workload",
-        )?)
+        Ok(need(self.answer(reply)?.workload, "workload")?)
     }
 
     /// Suspends all writing, or ends that; returns whether it is suspended now.
@@ -296,10 +267,7 @@ impl Client {
         } else {
             self.rpc.resume(proto::ResumeRequest {}).await
         };
-        Ok(reply
-            .map_err(|status| self.error(&status))?
-            .into_inner()
-            .paused)
+        Ok(self.answer(reply)?.paused)
     }
 
     /// Makes one group a workload under the policy `run`.
@@ -308,13 +276,7 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn adopt(&mut self, adoption: view::Adoption) -> Result<view::Workload, ClientError> {
         let reply = self.rpc.adopt(proto::AdoptRequest::from(adoption)).await;
-        Ok(need(
-            reply
-                .map_err(|status| self.error(&status))?
-                .into_inner()
-                .workload,
-            "workload",
-        )?)
+        Ok(need(self.answer(reply)?.workload, "workload")?)
     }
 
     /// Ends what [`Client::adopt`] began.
@@ -328,9 +290,6 @@ impl Client {
                 path: path.to_owned(),
             })
             .await;
-        Ok(reply
-            .map_err(|status| self.error(&status))?
-            .into_inner()
-            .try_into()?)
+        Ok(self.answer(reply)?.try_into()?)
     }
 }

@@ -308,6 +308,16 @@ impl Stranger {
     }
 }
 
+/// The caller lacks a right, and is told which group has it.
+fn assert_refused(output: &Output, args: &[&str], group: &str) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(77), "{args:?}: {said}");
+    assert!(
+        said.contains(&format!("join the group `{group}`")),
+        "{args:?}: {said}"
+    );
+}
+
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -319,12 +329,7 @@ fn a_stranger_is_refused_with_the_group_to_join() {
     };
     // As it is, the file keeps strangers out.
     let output = stranger.run(STRANGER, &["status"]);
-    assert_eq!(output.status.code(), Some(77), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("join the group `trimtab`"),
-        "{}",
-        stderr(&output)
-    );
+    assert_refused(&output, &["status"], "trimtab");
     // And if somebody opens it up, the agent does.
     stranger.open_to(0o666);
     for (args, group) in [
@@ -333,17 +338,7 @@ fn a_stranger_is_refused_with_the_group_to_join() {
         (&["pin", "web"], "trimtab-admin"),
     ] {
         let output = stranger.run(STRANGER, args);
-        assert_eq!(
-            output.status.code(),
-            Some(77),
-            "{args:?}: {}",
-            stderr(&output)
-        );
-        assert!(
-            stderr(&output).contains(&format!("join the group `{group}`")),
-            "{args:?}: {}",
-            stderr(&output)
-        );
+        assert_refused(&output, args, group);
         assert!(output.stdout.is_empty(), "{args:?}");
     }
     assert_eq!(stranger.agent.backend.take_changes(), Vec::<String>::new());
@@ -374,17 +369,7 @@ fn a_reader_reads_and_changes_nothing() {
         &["unpin", "web"],
     ] {
         let output = stranger.run(READERS, args);
-        assert_eq!(
-            output.status.code(),
-            Some(77),
-            "{args:?}: {}",
-            stderr(&output)
-        );
-        assert!(
-            stderr(&output).contains("join the group `trimtab-admin`"),
-            "{args:?}: {}",
-            stderr(&output)
-        );
+        assert_refused(&output, args, "trimtab-admin");
     }
     assert_eq!(stranger.agent.backend.take_changes(), Vec::<String>::new());
 }
