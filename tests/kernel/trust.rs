@@ -157,11 +157,14 @@ impl Ready {
         Self::spawn(&mut command)
     }
 
-    /// Starts a shell in the group that spins from [`Ready::go`] on, at once.
+    /// A shell that spins in the group from [`Ready::go`] on, at once. Its start-up, which an
+    /// emulation makes a burst of its own, is over when it joins.
     pub(crate) fn spinner(group: &Group) -> Result<Self> {
-        let mut command = group.command("sh")?;
+        let mut command = Command::new("sh");
         command.args(["-c", "echo; read go; while :; do :; done"]);
-        Self::spawn(&mut command)
+        let ready = Self::spawn(&mut command)?;
+        group.add(ready.0.id())?;
+        Ok(ready)
     }
 
     fn spawn(command: &mut Command) -> Result<Self> {
