@@ -36,10 +36,13 @@ fn notices(journal: &[Value]) -> Vec<&Value> {
         .collect()
 }
 
-/// Entries of events that were answered by leaving the limit alone.
+/// Entries of events that were answered by leaving the limit alone: because it is not ours, or
+/// because somebody has noticed that before.
 fn left_alone(journal: &[Value]) -> usize {
     let alone = |entry: &&Value| {
-        entry["kind"] == "spend" && entry["denial"] == "foreign" && entry["cause"] != "twin"
+        let denial = &entry["denial"];
+        let left = *denial == "foreign" || *denial == "not-enforced";
+        entry["kind"] == "spend" && left && entry["cause"] != "twin"
     };
     journal.iter().filter(alone).count()
 }
@@ -123,10 +126,10 @@ fn a_burst_right_after_a_foreign_write_never_overwrites_it() -> Result<()> {
         );
         assert_eq!(show(&agent, group)?["counters"]["foreign_writes"], 1);
     }
-    println!("{} of {} seen by an event", by_event, cases.len());
+    println!("{} of {} events left alone", by_event, cases.len());
     assert!(
         by_event * 10 >= cases.len() * 8,
-        "{by_event} of {} seen by an event",
+        "{by_event} of {} events left alone",
         cases.len()
     );
     let stand = |when: &str| -> Result<()> {
@@ -151,12 +154,13 @@ fn a_foreign_write_is_seen_within_a_second_without_any_burst() -> Result<()> {
     };
     let leaf = root.child("leaf")?;
     leaf.set_quota_us(Some(TIGHT), 100_000)?;
-    let mut agent = strict(&root, "")?;
+    // No tick comes to help.
+    let mut agent = strict(&root, "[agent]\ntick = \"60s\"")?;
     adopted(&agent, &leaf, TIGHT)?;
     for quota in [None, Some(20_000)] {
+        let seen = notices(&journal(&agent, &leaf)?).len() + 1;
         leaf.set_quota_us(quota, 100_000)?;
         let written_ns = unix_ns()?;
-        let seen = notices(&journal(&agent, &leaf)?).len() + 1;
         assert!(eventually(SOON, || journal(&agent, &leaf)
             .is_ok_and(|journal| notices(&journal).len() == seen)));
         let journal = journal(&agent, &leaf)?;
@@ -165,9 +169,8 @@ fn a_foreign_write_is_seen_within_a_second_without_any_burst() -> Result<()> {
             .as_u64()
             .context("a time")?
             .saturating_sub(written_ns);
-        // A tick is a second; the rest is what it takes to wake up on a busy machine.
         assert!(
-            late <= 1_200_000_000,
+            late <= 1_000_000_000,
             "reported after {late} ns: {journal:#?}"
         );
         assert_eq!(leaf.quota_us()?, quota);
@@ -313,7 +316,7 @@ fn a_foreign_memory_limit_is_never_overwritten() -> Result<()> {
             .context("a time")?
             .saturating_sub(*written_ns);
         assert!(
-            late <= 1_200_000_000,
+            late <= 1_000_000_000,
             "reported after {late} ns: {journal:#?}"
         );
     }

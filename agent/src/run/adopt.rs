@@ -291,6 +291,7 @@ impl Agent {
             above: [None, None],
             counters: crate::api::view::Counters::default(),
         });
+        self.hear(slot);
         self.read_counters(slot);
         if let Some(workload) = self.workloads.get_mut(slot) {
             workload.first = workload.last.clone();

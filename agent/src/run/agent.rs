@@ -26,6 +26,7 @@ use crate::{
         hierarchy::Hierarchies,
         node,
         tree::{Tree, TreeEvent},
+        writes::LimitWrites,
     },
 };
 
@@ -44,6 +45,8 @@ pub(super) struct Agent {
     pub(super) engine: Engine,
     pub(super) workloads: Workloads,
     pub(super) adoptions: Adoptions,
+    /// `None` where there is no `inotify`: the tick finds what others write.
+    pub(super) limit_writes: Option<LimitWrites>,
     pub(super) probes: Option<Probes>,
     pub(super) probe_status: Vec<ProbeStatus>,
     pub(super) slow: SlowEnd,
@@ -188,7 +191,7 @@ impl Agent {
     }
 
     /// Reports what the engine found, in the log and in the journal.
-    fn notify(&mut self, notices: Vec<Notice>) {
+    pub(super) fn notify(&mut self, notices: Vec<Notice>) {
         for notice in notices {
             let Some(workload) = self.workloads.get_mut(notice.slot) else {
                 continue;

@@ -13,5 +13,6 @@ mod snapshot;
 mod start;
 mod view;
 mod workload;
+mod writes;
 
 pub use hooks::{agent, doctor, restore};

@@ -41,6 +41,9 @@ impl Agent {
                 }
             }
         }
+        if let Some(writes) = &mut self.limit_writes {
+            writes.forget(slot);
+        }
         self.engine.remove(slot);
         for child in self
             .workloads

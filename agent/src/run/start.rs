@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    os::fd::OwnedFd,
     path::Path,
     process::ExitCode,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -11,6 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::{
+    io::{Interest, unix::AsyncFd},
     net::UnixStream,
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -41,6 +43,7 @@ use crate::{
         hierarchy::Hierarchies,
         node,
         tree::Tree,
+        writes::LimitWrites,
     },
 };
 
@@ -90,6 +93,8 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let tick = Duration::from_nanos(config.agent.tick.0);
     let (agent, thread, ready) = Agent::start(path, config)?;
     let ready = UnixStream::from_std(ready).context("cannot wait for the fast thread")?;
+    let written = agent.limit_writes.as_ref().map(readable).transpose();
+    let written = written.context("cannot wait for writes to limits")?;
     let stats = agent.stats.clone();
     let shared = Shared::new(agent);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -121,6 +126,7 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
                     agent.follow_tree();
                 }
             }
+            () = heard(written.as_ref()) => shared.lock().limits_written(),
             _ = signals.term.recv() => break,
             _ = signals.int.recv() => break,
             _ = signals.hup.recv() => reload(&shared, path),
@@ -147,6 +153,29 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::from(PENDING)
     })
+}
+
+#[expect(
+    unsafe_code,
+    reason = "tokio cannot see that the descriptor stays open"
+)]
+fn readable(writes: &LimitWrites) -> std::io::Result<AsyncFd<OwnedFd>> {
+    let descriptor = writes.readable()?;
+    // SAFETY: an owned descriptor, open and the same until what owns it is dropped.
+    let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+    Ok(registered?)
+}
+
+/// Waits until a limit has been written; for ever where nobody can tell.
+async fn heard(written: Option<&AsyncFd<OwnedFd>>) {
+    match written {
+        // It only fails when the runtime ends.
+        Some(written) => match written.readable().await {
+            Ok(mut ready) => ready.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 fn reload(shared: &Shared, path: Option<&Path>) {
@@ -210,6 +239,7 @@ impl Agent {
             tree,
             workloads: Workloads::new(),
             adoptions: Adoptions::new(ledger),
+            limit_writes: limit_writes(),
             probes,
             probe_status,
             slow,
@@ -231,6 +261,15 @@ impl Agent {
         agent.take_up_all();
         Ok((agent, handle.thread, ready))
     }
+}
+
+/// Ears for what others write; without them the tick finds it.
+fn limit_writes() -> Option<LimitWrites> {
+    LimitWrites::new()
+        .inspect_err(|error| {
+            tracing::warn!(%error, "no inotify: what somebody else writes is found by the tick only");
+        })
+        .ok()
 }
 
 /// Loads the probes that the configuration wants; without any, the twins do all the work.

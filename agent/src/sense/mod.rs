@@ -13,6 +13,7 @@ pub mod psi;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tree;
+pub mod writes;
 
 #[cfg(test)]
 mod cgroup_tests;

@@ -1,7 +1,9 @@
 //! Measures what docs/OVERHEAD.md and the README claim, each against a baseline in the same run.
 
+mod core;
 mod demo;
 mod memory;
+mod neighbours;
 mod quiet;
 mod reaction;
 mod runq;
@@ -39,6 +41,10 @@ enum Bench {
     Warning(warning::Args),
     /// Latency of one quota write with many groups.
     Writes(writes::Args),
+    /// A spinner and an allocator beside a server: the server's latency and limits.
+    Neighbours(neighbours::Args),
+    /// What one tick of the decision core costs per workload.
+    Core(core::Args),
     /// The main job, live, on this host.
     Demo(demo::Args),
 }
@@ -52,6 +58,8 @@ fn main() -> Result<ExitCode> {
         Bench::Quiet(args) => quiet::run(&args, json),
         Bench::Warning(args) => warning::run(&args, json),
         Bench::Writes(args) => writes::run(&args, json),
+        Bench::Neighbours(args) => neighbours::run(&args, json),
+        Bench::Core(args) => core::run(&args, json),
         Bench::Demo(args) => demo::run(&args, json),
     }
 }

@@ -4,6 +4,9 @@ use super::settings::Settings;
 use crate::signal::Nanos;
 use std::collections::VecDeque;
 
+/// What an owner writes within this time is one change of mind, as quota and period on v1 are.
+const ONE_CHANGE: Nanos = Nanos::SECOND;
+
 /// What is remembered of foreign writes to one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Foreign {
@@ -24,7 +27,10 @@ impl Foreign {
         {
             self.writes.pop_front();
         }
-        self.writes.push_back(now);
+        let again = |last: &Nanos| now.since(*last) < ONE_CHANGE;
+        if !self.writes.back().is_some_and(again) {
+            self.writes.push_back(now);
+        }
         self.until = Some(now.plus(settings.foreign_backoff));
         let writes = u32::try_from(self.writes.len()).unwrap_or(u32::MAX);
         self.war = writes >= settings.foreign_writes;
@@ -81,6 +87,8 @@ mod tests {
             "the first one is too old to count"
         );
         assert_eq!(foreign.found(minute(13), &settings), 2);
+        let at_once = Nanos(minute(13).0 + 1);
+        assert_eq!(foreign.found(at_once, &settings), 2, "the same change");
         assert_eq!(foreign.found(minute(14), &settings), 3);
         assert!(foreign.at_war() && !foreign.resume(minute(100)));
         foreign.forget();

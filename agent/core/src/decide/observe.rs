@@ -206,6 +206,45 @@ impl Engine {
         Some(armed)
     }
 
+    /// Compares a limit that was read between two ticks, not before `time`, with the one believed.
+    /// Where it differs and may be written, the fast loop is to judge. One that is left alone was
+    /// certainly written by somebody else, of which [`Engine::notices`] tells.
+    pub fn heard(
+        &mut self,
+        time: Nanos,
+        slot: Slot,
+        resource: Resource,
+        held: Amount,
+    ) -> Option<Audit> {
+        let workload = self.workload(slot)?;
+        let epoch = workload.epoch;
+        let armed = self.armed(workload, workload.controls[resource.index()].as_ref()?);
+        let settings = self.settings;
+        let control = self.control(slot, resource)?;
+        if held == control.known {
+            return None;
+        }
+        if armed {
+            return Some(Audit {
+                time,
+                slot,
+                resource,
+                epoch,
+                held,
+            });
+        }
+        if control.foreign.stands_back() {
+            let what = control.found(time, held, &settings);
+            self.notices.push(Notice {
+                time,
+                slot,
+                resource,
+                what,
+            });
+        }
+        None
+    }
+
     pub(super) fn control(&mut self, slot: Slot, resource: Resource) -> Option<&mut Control> {
         self.workloads.get_mut(slot.0 as usize)?.as_mut()?.controls[resource.index()].as_mut()
     }

@@ -1,0 +1,157 @@
+//! What one tick of the decision core costs per workload, without any kernel.
+//!
+//! The use of every workload wanders, so that models, policies and guardrails all have work. The
+//! smallest number of workloads is the baseline of the larger ones: the cost per workload should
+//! not grow with how many there are.
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use trimtab_core::{
+    decide::{Bounds, Engine, Policy, Settings, WorkloadSpec},
+    signal::{Amount, Mode, Nanos, Resource, Slot},
+    snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
+};
+
+use crate::spread::{Spread, count};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Numbers of workloads
+    #[arg(long, value_delimiter = ',', default_value = "10,200,1000,10000")]
+    workloads: Vec<u32>,
+    /// Ticks that are timed for each number
+    #[arg(long, default_value_t = 300)]
+    ticks: u32,
+}
+
+/// Ticks until the models have seen a whole window.
+const SETTLE: u32 = 60;
+const CPU: Amount = Amount(1_000_000);
+const MEMORY: Amount = Amount(512 << 20);
+
+#[derive(Debug, Serialize)]
+struct Row {
+    workloads: u32,
+    ns_per_workload: Spread,
+    decisions_per_tick: f64,
+    /// Times the first row's median.
+    ratio: f64,
+}
+
+pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
+    let mut rows: Vec<Row> = Vec::new();
+    for &workloads in &args.workloads {
+        let (ns_per_workload, decisions_per_tick) = measure(workloads, args.ticks);
+        let first = rows
+            .first()
+            .map_or(ns_per_workload.median, |row| row.ns_per_workload.median);
+        let row = Row {
+            workloads,
+            ns_per_workload,
+            decisions_per_tick,
+            ratio: ns_per_workload.median / first,
+        };
+        if !json {
+            println!(
+                "{workloads:6} workloads: {:6.0} ns per workload and tick ({:.0} to {:.0}), {:.1} decisions",
+                ns_per_workload.median,
+                ns_per_workload.p25,
+                ns_per_workload.p75,
+                decisions_per_tick
+            );
+        }
+        rows.push(row);
+    }
+    rows.first().context("no number of workloads was given")?;
+    if json {
+        println!(
+            "{}",
+            serde_json::to_string(&serde_json::json!({ "core": rows }))?
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(workloads: u32, ticks: u32) -> (Spread, f64) {
+    let mut engine = Engine::new(Settings::default());
+    let mut limits = vec![[CPU, MEMORY]; workloads as usize];
+    for slot in 0..workloads {
+        let spec = WorkloadSpec {
+            name: format!("workload-{slot}"),
+            parent: None,
+            mode: Mode::Recommend,
+            policy: Policy::default(),
+            born: Nanos(0),
+            adopted: [CPU, MEMORY],
+            held: [CPU, MEMORY],
+            period_us: 100_000,
+            bounds: Resource::ALL.map(|resource| {
+                Some(Bounds {
+                    warm_up: Nanos(0),
+                    ..Bounds::of(resource)
+                })
+            }),
+        };
+        let _ = engine.adopt(Slot(slot), 1, spec);
+    }
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut costs = Vec::new();
+    let mut decisions = 0;
+    for tick in 0..SETTLE + ticks {
+        let now = Nanos(Nanos::SECOND.0 * u64::from(tick + 1));
+        let snapshot = snapshot(now, &limits, &mut random);
+        let begun = Instant::now();
+        let out = engine.tick(now, &snapshot);
+        let took = begun.elapsed();
+        for update in &out.updates {
+            if let Some(limit) = update.limit {
+                limits[update.slot.0 as usize][update.resource.index()] = limit;
+            }
+        }
+        if tick >= SETTLE {
+            decisions += out.decisions.len();
+            costs.push(took.as_secs_f64() * 1e9 / f64::from(workloads));
+        }
+    }
+    (Spread::of(costs), count(decisions) / f64::from(ticks))
+}
+
+/// Every workload somewhere between nothing and all of its limits.
+fn snapshot(now: Nanos, limits: &[[Amount; 2]], random: &mut fastrand::Rng) -> Snapshot {
+    let workloads = (0..).zip(limits).map(|(slot, &[cpu, memory])| {
+        let used = Amount(random.u64(0..=cpu.0));
+        let anonymous = Amount(random.u64(0..=memory.0));
+        WorkloadSignals {
+            slot: Slot(slot),
+            cpu: Some(CpuSignals {
+                used,
+                held: cpu,
+                period_us: 100_000,
+                periods: 10,
+                ..CpuSignals::default()
+            }),
+            memory: Some(MemorySignals {
+                used: anonymous,
+                anonymous,
+                held: memory,
+                hard: memory,
+                ..MemorySignals::default()
+            }),
+        }
+    });
+    let workloads: Vec<_> = workloads.collect();
+    let many = limits.len() as u64;
+    Snapshot {
+        time: now,
+        elapsed: Nanos::SECOND,
+        node: NodeSignals {
+            capacity: Amount(CPU.0 * many),
+            memory_total: Amount(MEMORY.0 * many),
+            memory_available: Amount(MEMORY.0 * many / 2),
+            ..NodeSignals::default()
+        },
+        workloads,
+    }
+}
