@@ -371,7 +371,7 @@ impl Agent {
                     self.send(Command::Lever(slot, resource, Box::new(held.lever)));
                 }
             }
-            Err(ActError::Gone { .. }) => {}
+            Err(error) if error.is_gone() => {}
             Err(error) => self.step_back(slot, &error),
         }
     }

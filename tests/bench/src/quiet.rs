@@ -100,7 +100,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
 }
 
 fn config(root: &str, quota_us: u64) -> String {
-    let floor = format!("{}m", quota_us / 100);
+    // Half of what they have: the floors of all must leave a pool to lend from.
+    let floor = format!("{}m", quota_us / 200);
     format!(
         "[[policy]]\nname = \"quiet\"\nselect = [\"{root}/*\"]\nmode = \"enforce\"\nresources = [\"cpu\"]\n\
          warm_up = \"0s\"\ncooldown = \"10s\"\ncut_interval = \"5s\"\nwindow = \"20s\"\n\
