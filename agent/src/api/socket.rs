@@ -5,11 +5,17 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tokio::net::UnixListener;
 
 use super::auth::{READERS, gid_of};
+
+/// How long the kernel may take to close the socket of an agent that has been killed: until then
+/// it accepts connections that nobody will answer.
+const DYING: Duration = Duration::from_secs(1);
 
 /// Why the socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -133,9 +139,15 @@ fn refuse_if_used(path: &Path) -> Result<(), SocketError> {
     if !meta.file_type().is_socket() {
         return Err(SocketError::NotASocket(path.to_owned()));
     }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(SocketError::InUse(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        Err(error) => Err(at("connect", path)(error)),
+    let patience = Instant::now() + DYING;
+    loop {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) if Instant::now() >= patience => {
+                return Err(SocketError::InUse(path.to_owned()));
+            }
+            Ok(_) => thread::sleep(DYING / 50),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
+            Err(error) => return Err(at("connect", path)(error)),
+        }
     }
 }
