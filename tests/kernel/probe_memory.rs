@@ -12,6 +12,7 @@ use trimtab_ebpf::NO_SLOT;
 use trimtab_tests::{Group, Process, Version};
 
 use crate::probe_support::{collect, group, id, load, of_kind, shell, turn, watch};
+use crate::trust::is_emulated;
 
 const SLOT: u32 = 3;
 const MIB: u64 = 1 << 20;
@@ -208,9 +209,11 @@ fn page_cache_alone_raises_few_warnings_and_no_alarm() {
         "reclaim of page cache works"
     );
     let warnings = of_kind(&events, kind::MEMORY_NEAR);
-    // The gaps double from 4 to 32 ms: 3 s hold some 95 of them.
+    // The gaps double from 4 to 32 ms: 3 s hold some 95 of them. An emulated CPU may read so slowly
+    // that the cache is never seen nearly full.
+    let least = usize::from(!is_emulated());
     assert!(
-        (1..=110).contains(&warnings.len()),
+        (least..=110).contains(&warnings.len()),
         "{} warnings in 3 s",
         warnings.len()
     );
