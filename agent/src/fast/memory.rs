@@ -98,7 +98,7 @@ impl NodeMemory {
 }
 
 /// Where a limit goes that is taken back: just above what is in use.
-pub(super) fn padded(used: Amount) -> Amount {
+pub(super) fn just_above(used: Amount) -> Amount {
     used.plus(Amount(used.0 / 64).max(LEAST_PAD))
 }
 
@@ -115,7 +115,7 @@ pub(super) fn recall(slot: Slot, entry: &Entry, scratch: &mut Scratch) -> Option
         .ok()
         .and_then(Sight::here)?;
     let envelope = entry.envelopes[Resource::Memory.index()].as_ref()?;
-    let limit = padded(Amount(used)).max(envelope.base());
+    let limit = just_above(Amount(used)).max(envelope.base());
     (envelope.limit.minus(limit) >= LEAST_PAD).then_some((
         Settle {
             slot,
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_limit_taken_back_leaves_some_room() {
-        assert_eq!(padded(Amount(1 << 20)), Amount(5 << 20));
-        assert_eq!(padded(Amount(640 << 20)), Amount(650 << 20));
+        assert_eq!(just_above(Amount(1 << 20)), Amount(5 << 20));
+        assert_eq!(just_above(Amount(640 << 20)), Amount(650 << 20));
     }
 }

@@ -16,7 +16,7 @@ use trimtab_core::{
 use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
 
 use super::{
-    memory::{NodeMemory, padded, recall},
+    memory::{NodeMemory, just_above, recall},
     message::{Command, FastEnd, Report, drain},
     priority::{Priority, raise},
     pull::{Pulled, pull},
@@ -448,7 +448,7 @@ impl State {
         };
         let (used, limit) = (Amount(used), envelope.limit);
         if order.limit < limit {
-            order.limit = order.limit.max(padded(used)).min(limit);
+            order.limit = order.limit.max(just_above(used)).min(limit);
         } else {
             let room = used.plus(self.memory.headroom(entry.unused, used));
             order.limit = order.limit.min(room.max(envelope.base())).max(limit);

@@ -7,6 +7,7 @@ mod neighbours;
 mod quiet;
 mod reaction;
 mod runq;
+mod server;
 mod spread;
 mod warning;
 mod writes;

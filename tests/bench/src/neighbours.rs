@@ -5,8 +5,6 @@
 //! At the end the two are there without an agent, held by the limits that their owner set.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -21,7 +19,10 @@ use trimtab_lab::{
 };
 use trimtab_tests::{Agent, Group, Process, eventually, lab_bin};
 
-use crate::spread::{Spread, count, number};
+use crate::{
+    server::Server,
+    spread::{Spread, count, number},
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -179,8 +180,7 @@ struct Stage {
     victim: Group,
     spinner: Group,
     allocator: Group,
-    target: SocketAddr,
-    _server: Process,
+    server: Server,
 }
 
 /// What the server's clients and its group showed in one turn.
@@ -208,21 +208,12 @@ impl Stage {
         let spinner = tight("spinner", TIGHT_US)?;
         let allocator = tight("allocator", TIGHT_US)?;
         allocator.set_memory_limit(Some(LIMIT))?;
-        let mut command = victim.command(lab_bin()?)?;
-        command.args(["serve", "--threads", "2", "--cpu-per-request", REQUEST]);
-        let mut server = Process::spawn(&mut command)?;
-        let stdout = server.stdout.take().context("no output of the server")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let said: serde_json::Value =
-            serde_json::from_str(&line).context("the server did not say where it listens")?;
-        let target = said["listen"].as_str().unwrap_or_default().parse();
+        let server = Server::start(&mut Server::command(&victim, REQUEST)?)?;
         Ok(Self {
             victim,
             spinner,
             allocator,
-            target: target.context("the server's address")?,
-            _server: server,
+            server,
         })
     }
 
@@ -237,7 +228,7 @@ impl Stage {
     /// Sends requests for one turn; the same ones at the same times for the same number.
     fn watch(&self, turn: Duration, seed: usize) -> Result<Turn> {
         let load = Load {
-            target: self.target,
+            target: self.server.target,
             plan: Plan {
                 rate: RATE,
                 duration: turn,

@@ -47,7 +47,7 @@ impl Phase {
         Ok(Self {
             cpu: stage.bursty.cpu_stat()?,
             tally: stage.grower.tally(),
-            traffic: Traffic::start(stage.target, duration)?,
+            traffic: Traffic::start(stage.server.target, duration)?,
         })
     }
 

@@ -1,17 +1,12 @@
 //! The three workloads, each in a group of its own.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    process::Command,
-    thread,
-};
+use std::{fs, thread};
 
 use anyhow::{Context, Result};
 use trimtab_tests::{CpuStat, Group, Process, Version, lab_bin};
 
 use super::{grower::Grower, tie::tie};
+use crate::server::Server;
 
 /// The bursty server's quota, in microseconds of each [`PERIOD_US`].
 pub(super) const QUOTA_US: u64 = 10_000;
@@ -31,9 +26,8 @@ pub(super) struct Stage {
     pub(super) greedy: Group,
     /// Outgrows its memory limit.
     pub(super) grower: Grower,
-    /// Where the bursty one listens.
-    pub(super) target: SocketAddr,
-    _server: Process,
+    /// What answers in the bursty one.
+    pub(super) server: Server,
     _spinner: Process,
 }
 
@@ -44,7 +38,7 @@ impl Stage {
         bursty.set_quota_us(Some(QUOTA_US), PERIOD_US)?;
         let greedy = Group::create("greedy")?;
         set_weight(&greedy)?;
-        let (server, target) = serve(&bursty)?;
+        let server = Server::start(tie(&mut Server::command(&bursty, REQUEST)?))?;
         let threads = thread::available_parallelism()?.to_string();
         let mut spin = greedy.command(lab_bin()?)?;
         spin.args(["burn", "--threads", &threads, "--for", "1day"]);
@@ -53,8 +47,7 @@ impl Stage {
             bursty,
             greedy,
             grower: Grower::new(),
-            target,
-            _server: server,
+            server,
             _spinner: spinner,
         })
     }
@@ -102,20 +95,6 @@ impl Stage {
         }
         Ok(wrong)
     }
-}
-
-/// Starts the server and reads where it listens.
-fn serve(group: &Group) -> Result<(Process, SocketAddr)> {
-    let mut command: Command = group.command(lab_bin()?)?;
-    command.args(["serve", "--threads", "2", "--cpu-per-request", REQUEST]);
-    let mut server = Process::spawn(tie(&mut command))?;
-    let stdout = server.stdout.take().context("no output of the server")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let said: serde_json::Value =
-        serde_json::from_str(&line).context("the server did not say where it listens")?;
-    let address = said["listen"].as_str().unwrap_or_default().parse();
-    Ok((server, address.context("the server's address")?))
 }
 
 fn set_weight(group: &Group) -> Result<()> {
