@@ -119,7 +119,7 @@ fn trim(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard>
     }
     // An even share is all that a borrower may count on; its own part is never touched.
     if rule != Rule::Share {
-        let used = scene.need.usage.recent();
+        let used = scene.need.usage.wanted();
         passed.at_least(Guard::Use, used.percent(100 + scene.bounds.use_headroom));
     }
     if !scene.bounds.trim || rule.is_recall() {

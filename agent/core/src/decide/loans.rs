@@ -13,6 +13,18 @@ use std::cmp::Reverse;
 /// otherwise it would take back what was freed for others.
 const RATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 
+/// The percentile of demand that counts as needed often.
+const OFTEN: u32 = 95;
+
+/// What a borrower keeps when its loan is called in.
+#[derive(Clone, Copy)]
+enum Keep {
+    /// What it needs so often that it would ask for it again.
+    Often,
+    /// What it uses now: when nothing else will do.
+    Used,
+}
+
 impl Engine {
     /// Adds up what is lent, as far as the slow loop knows.
     pub(super) fn sum_loans(&mut self) {
@@ -59,7 +71,14 @@ impl Engine {
     pub(super) fn recall(&mut self, now: Nanos, elapsed: Nanos, out: &mut Tick) {
         let resource = Resource::Cpu;
         let size = self.pools[resource.index()];
+        // A little overdrawn is what the reserve is for: use outside the workloads is never steady.
+        let noise = self.settings.reserve[resource.index()].percent(50);
         let overdrawn = self.lent[resource.index()].minus(size);
+        let overdrawn = if overdrawn > noise {
+            overdrawn
+        } else {
+            Amount::ZERO
+        };
         let refused = self.order.iter().any(|slot| self.refused(*slot, resource));
         if overdrawn == Amount::ZERO && !refused {
             return;
@@ -78,14 +97,21 @@ impl Engine {
         } else {
             overdrawn
         };
-        for (loan, slot) in loans {
-            if wanted == Amount::ZERO {
-                break;
-            }
-            if let Some(decision) = self.call_in(now, elapsed, slot, loan, share) {
-                wanted = wanted.minus(decision.from.minus(decision.to));
-                out.settles.push(decision.settle());
-                out.decisions.push(decision);
+        let rounds: &[Keep] = if refused {
+            &[Keep::Used]
+        } else {
+            &[Keep::Often, Keep::Used]
+        };
+        for keep in rounds {
+            for (loan, slot) in &loans {
+                if wanted == Amount::ZERO {
+                    return;
+                }
+                if let Some(decision) = self.call_in(now, elapsed, *slot, *loan, share, *keep) {
+                    wanted = wanted.minus(decision.from.minus(decision.to));
+                    out.settles.push(decision.settle());
+                    out.decisions.push(decision);
+                }
             }
         }
     }
@@ -118,7 +144,7 @@ impl Engine {
         limit.minus(base)
     }
 
-    /// Lowers one loan to what is in use, or to an even share if that is less.
+    /// Lowers one loan to what is kept of it, or to an even share if that is less.
     fn call_in(
         &mut self,
         now: Nanos,
@@ -126,6 +152,7 @@ impl Engine {
         slot: Slot,
         lent: Amount,
         share: Option<Amount>,
+        keep: Keep,
     ) -> Option<Decision> {
         let resource = Resource::Cpu;
         let workload = self.workload(slot)?;
@@ -137,7 +164,14 @@ impl Engine {
             return None;
         }
         let scene = self.scene(now, slot, workload, control);
-        let idle = guard::pass(&scene, Rule::Recall, scene.base)
+        let kept = match keep {
+            Keep::Often => {
+                let headroom = 100 + control.bounds.use_headroom;
+                control.usage.demand(OFTEN).percent(headroom)
+            }
+            Keep::Used => Amount::ZERO,
+        };
+        let idle = guard::pass(&scene, Rule::Recall, scene.base.max(kept))
             .ok()
             .map(|passed| (Rule::Recall, passed));
         let even = share.and_then(|share| {
@@ -152,7 +186,7 @@ impl Engine {
         let from = control.known;
         let inputs = Basis::Loan {
             lent,
-            used: control.usage.recent(),
+            used: control.usage.wanted(),
         }
         .inputs();
         let otherwise = Otherwise::Withheld(from.minus(to));

@@ -1,6 +1,7 @@
 //! The node's invariant: floors, loans, unmanaged use and the reserve fit into what there is.
 
 use super::engine::{Engine, Workload};
+use super::grain::Round;
 use crate::signal::{Amount, Resource, Slot};
 
 impl Engine {
@@ -17,9 +18,9 @@ impl Engine {
             };
             for (index, control) in workload.controls.iter().enumerate() {
                 let sum = floors[slot.0 as usize][index];
-                let own = control
-                    .as_ref()
-                    .map_or(Amount::ZERO, |control| control.bounds.floor);
+                let own = control.as_ref().map_or(Amount::ZERO, |control| {
+                    control.grain.quantise(control.bounds.floor, Round::Up)
+                });
                 let top = control
                     .as_ref()
                     .map_or(Amount::UNLIMITED, |control| self.ceiling(control));

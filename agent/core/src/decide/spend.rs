@@ -5,8 +5,10 @@ use super::grain::Round;
 use super::pool::Pool;
 use crate::signal::{Amount, Cause, Denial, Event, Nanos, Resource, Spend};
 
-/// Lifts within this time of a burst's first one belong to the same burst.
-pub const BURST: Nanos = Nanos::SECOND;
+/// Lifts within this time of a burst's first one belong to the same burst: one that goes on has
+/// spent even a doubled quota within a period or so, which is usually 100 ms. Who comes back later
+/// is served by doubling once more, and need not be lent all there is.
+pub const BURST: Nanos = Nanos(150_000_000);
 
 /// Answers one event: lifts the envelope's limit and debits the pool, or says why not.
 ///

@@ -5,7 +5,7 @@ use crate::world::kernel::Version;
 use crate::world::{self, World};
 use trimtab_core::decide::reason::{Guard, Rule};
 use trimtab_core::decide::{Bounds, Headroom, Policy, Threshold};
-use trimtab_core::signal::{Amount, Mode, Nanos, Resource};
+use trimtab_core::signal::{Amount, Mode, Nanos, Resource, Slot};
 
 #[test]
 fn two_hundred_steady_workloads_are_left_alone() {
@@ -54,8 +54,8 @@ fn steady_workloads_are_told_from_unusual_ones() {
     let mut idle = one(500_000, 20_000);
     assert_eq!(
         live(&mut idle, 1)[0].usual[0].2,
-        0,
-        "an idle one is always warned about"
+        2_500_000,
+        "a quarter more than the 2 ms that an idle one uses"
     );
 }
 
@@ -231,5 +231,27 @@ fn a_headroom_window_looks_further_back_when_asked() {
     assert!(
         rules(&live(&mut world, 300)).is_empty(),
         "a tenth of the window was busy"
+    );
+}
+
+#[test]
+fn a_trim_has_its_threshold_before_the_next_tick() {
+    let mut world = one(1_000_000, 420_000);
+    let trimmed = (0..300).any(|_| !rules(&live(&mut world, 1)).is_empty());
+    assert!(trimmed);
+    let slot = Slot(0);
+    assert_eq!(
+        world.engine.usual(slot, Resource::Cpu),
+        None,
+        "known since the last tick"
+    );
+    for record in world.records.drain(..) {
+        world.engine.record(&record);
+    }
+    let limit = limit(&world, 0, CPU);
+    let usual = world.engine.usual(slot, Resource::Cpu);
+    assert!(
+        usual.is_some_and(|ns| ns < limit * 100),
+        "{usual:?} ns of each 100 ms under {limit}"
     );
 }

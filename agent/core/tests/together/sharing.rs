@@ -4,7 +4,7 @@ use crate::life::{CPU, bounds, burst, group, limit, live, one, rules, settings};
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
 use trimtab_core::decide::reason::Rule;
-use trimtab_core::decide::{Bounds, Policy};
+use trimtab_core::decide::{Bounds, Policy, Settings};
 use trimtab_core::signal::{Amount, Cause, Denial, Mode, Resource};
 
 #[test]
@@ -103,6 +103,67 @@ fn loans_in_use_stay_when_unmanaged_use_grows() {
     world.node.unmanaged_cpu = Amount(1_500_000);
     assert_eq!(rules(&live(&mut world, 3)), [Rule::Recall]);
     assert_eq!(limit(&world, 0, CPU), 1_100_000, "use and a tenth");
+}
+
+#[test]
+fn a_little_overdrawn_is_left_alone() {
+    let reserve = Amount(200_000);
+    let mut world = World::new(
+        Version::V2,
+        2,
+        Settings {
+            reserve: [reserve, Amount::ZERO],
+            ..settings()
+        },
+    );
+    world.adopt(
+        0,
+        group(100_000, 1_000_000),
+        Mode::Enforce,
+        Policy::default(),
+        bounds(10_000),
+    );
+    live(&mut world, 3);
+    assert_eq!(limit(&world, 0, CPU), 1_890_000);
+    world.node.unmanaged_cpu = reserve.percent(45);
+    assert!(rules(&live(&mut world, 10)).is_empty());
+    world.node.unmanaged_cpu = reserve.percent(55);
+    assert_eq!(rules(&live(&mut world, 3)), [Rule::Recall]);
+}
+
+#[test]
+fn what_is_often_needed_is_called_in_last() {
+    let mut world = World::new(Version::V2, 4, settings());
+    for slot in 0..2 {
+        world.adopt(
+            slot,
+            group(100_000, 5_000),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(50_000),
+        );
+    }
+    live(&mut world, 3);
+    for _ in 0..60 {
+        world.kernel.group_mut(1).needs[CPU] = Amount(400_000);
+        live(&mut world, 1);
+        world.kernel.group_mut(1).needs[CPU] = Amount(5_000);
+        live(&mut world, 3);
+    }
+    let often = limit(&world, 1, CPU);
+    assert!((400_000..1_000_000).contains(&often), "{often}");
+    world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
+    live(&mut world, 1);
+    world.kernel.group_mut(0).needs[CPU] = Amount(5_000);
+    live(&mut world, 4);
+    assert!(limit(&world, 0, CPU) > 2_000_000, "still lent");
+    world.node.unmanaged_cpu = Amount(1_000_000);
+    assert_eq!(rules(&live(&mut world, 3)), [Rule::Recall]);
+    assert_eq!(
+        limit(&world, 1, CPU),
+        often,
+        "idle for seconds, but it would be asked for again"
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::config::{
 const LONGEST: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
 
 /// The least CPU limit: 1 ms in the kernel's default period of 100 ms.
-const LEAST_CPU: Amount = Amount(10_000);
+const LEAST_CPU: Amount = Amount(1_000);
 
 /// The least memory limit that any process can live under.
 const LEAST_MEMORY: Amount = Amount(1 << 20);
@@ -440,7 +440,10 @@ impl Checker<'_> {
     fn least(&mut self, resource: Resource, key: Option<Range<usize>>, share: Share, name: &str) {
         let Some(span) = key else { return };
         let (least, text) = match resource {
-            Resource::Cpu => (LEAST_CPU, "0.01 CPU, which is 1 ms in a period of 100 ms"),
+            Resource::Cpu => (
+                LEAST_CPU,
+                "0.001 CPU, which is 1 ms in the longest period, 1 s",
+            ),
             Resource::Memory => (LEAST_MEMORY, "\"1MiB\""),
         };
         let too_small = match share {
