@@ -18,8 +18,8 @@ const BATCHES: usize = 10;
 const STAYING: usize = 50;
 /// Groups of a batch that are gone again before anybody can look.
 const BRIEF: usize = 50;
-/// What a lost event is made good within: ten ticks and a margin.
-const RESCAN: Duration = Duration::from_secs(12);
+/// What a lost event is made good within: a tick and a margin.
+const RESCAN: Duration = Duration::from_secs(5);
 /// What the agent may grow by in the second half of the churn, in bytes.
 const GROWTH: u64 = 4 << 20;
 

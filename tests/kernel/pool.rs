@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use trimtab_tests::{Agent, Burst, Group, eventually, skip};
+use trimtab_tests::{Agent, Burst, Group, Process, eventually, lab_bin, skip};
 
 use crate::trust::{SOON, TIGHT, adopted, group, journal, show};
 
@@ -121,5 +121,35 @@ fn limits_that_sum_to_five_nodes_are_left_as_they_are() -> Result<()> {
         assert_eq!(shown["counters"]["trims"], 0, "{shown}");
         assert_eq!(shown["workload"]["cpu"]["lent"]["micro_cpus"], 0, "{shown}");
     }
+    Ok(())
+}
+
+#[test]
+fn cpu_that_nobody_manages_is_not_lent_whoever_uses_it() -> Result<()> {
+    let Some(root) = group("memory-only") else {
+        return Ok(());
+    };
+    let one = root.child("one")?;
+    one.set_memory_limit(Some(64 << 20))?;
+    let policy = format!(
+        "[agent]\ntick = \"100ms\"\n[[policy]]\nname = \"memory\"\nselect = [\"{}/*\"]\n\
+         mode = \"enforce\"\nresources = [\"memory\"]\n",
+        root.path()
+    );
+    let agent = Agent::start(&policy)?;
+    let unmanaged = || {
+        let status = agent.cli(&["status"]).unwrap_or_default();
+        status["pools"][0]["unmanaged"]["micro_cpus"].as_u64()
+    };
+    let idle = || unmanaged().is_some_and(|used| used < 500_000);
+    assert!(
+        eventually(2 * SOON, idle),
+        "this node is too busy: {:?}",
+        unmanaged()
+    );
+    let mut burn = one.command(lab_bin()?)?;
+    let _burning = Process::spawn(burn.args(["burn", "--threads", "1", "--for", "1day"]))?;
+    let counted = || unmanaged().is_some_and(|used| used > 800_000);
+    assert!(eventually(SOON, counted), "{:?}", unmanaged());
     Ok(())
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use trimtab_core::signal::Amount;
 
 use super::error::ActError;
-use super::limit_file::LimitFile;
+use super::limit_file::{CFS_PERIOD, LimitFile};
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::parse_max;
 use crate::sense::file::means_gone;
@@ -80,7 +80,7 @@ pub(super) fn present(dir: &GroupDir, file: LimitFile) -> Result<String, ActErro
 pub(super) fn period(dir: &GroupDir, version: Version, quota: &str) -> Result<u64, ActError> {
     let period = match version {
         Version::V2 => parse_max(quota.as_bytes()).map(|quota| quota.period_us),
-        Version::V1 => read_text(dir, "cpu.cfs_period_us")?.and_then(|text| text.parse().ok()),
+        Version::V1 => read_text(dir, CFS_PERIOD)?.and_then(|text| text.parse().ok()),
     };
     period.ok_or_else(|| garbled(dir, LimitFile::CpuMax, quota))
 }

@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use trimtab_core::signal::{Amount, Resource};
 
+use super::limit_file::CFS_PERIOD;
 use super::marks::Mark;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::{Quota, parse_max};
@@ -232,7 +233,7 @@ impl Lever {
                 }
             }
             (Version::V1, Resource::Cpu) => Kind::CfsQuota {
-                period_us: read_small(dir, "cpu.cfs_period_us", single)?,
+                period_us: read_small(dir, CFS_PERIOD, single)?,
             },
         };
         let (file, path) = open_at(dir, kind.file(), OFlags::RDWR | OFlags::NONBLOCK)?;

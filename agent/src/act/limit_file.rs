@@ -7,7 +7,11 @@ use trimtab_core::signal::{Amount, Resource};
 
 use crate::sense::cpu::{Quota, parse_max};
 use crate::sense::file::{limit, single};
+use crate::sense::hierarchy::Version;
 use crate::sense::memory::parse_limit_v1;
+
+/// v1: the period in microseconds that a quota counts for.
+pub(super) const CFS_PERIOD: &str = "cpu.cfs_period_us";
 
 /// A file that holds a limit. The names are the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,6 +46,19 @@ pub enum LimitFile {
     /// v1: the hard limit of memory and swap together, never below the other.
     #[serde(rename = "memory.memsw.limit_in_bytes")]
     MemswLimit,
+}
+
+/// The names of all files from which the kernel takes the limit of a resource.
+#[must_use]
+pub const fn limiting(resource: Resource, version: Version) -> &'static [&'static str] {
+    match (resource, version) {
+        (Resource::Cpu, Version::V2) => const { &[LimitFile::CpuMax.name()] },
+        (Resource::Cpu, Version::V1) => const { &[LimitFile::CfsQuota.name(), CFS_PERIOD] },
+        (Resource::Memory, Version::V2) => {
+            const { &[LimitFile::MemoryHigh.name(), LimitFile::MemoryMax.name()] }
+        }
+        (Resource::Memory, Version::V1) => const { &[LimitFile::LimitInBytes.name()] },
+    }
 }
 
 impl fmt::Display for LimitFile {

@@ -16,7 +16,7 @@ use rustix::{
 };
 use trimtab_core::{
     decide::{Audit, EnvelopeUpdate, Settle, Settled, Synced},
-    signal::{Amount, Event, Nanos, Resource, Slot, Spend},
+    signal::{Amount, Denial, Event, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::Level;
 
@@ -72,6 +72,19 @@ pub enum Report {
     Lever(Box<Lever>),
     /// An entry on its way back, so that nothing is freed on the fast thread.
     Released(Slot, Box<Entry>),
+}
+
+impl Report {
+    /// Whether it is early enough at the next tick: nothing follows from it but what people read.
+    fn can_wait(&self) -> bool {
+        match self {
+            Self::Spend { spend, .. } => {
+                matches!(spend.denial, Some(denial) if denial != Denial::Foreign)
+            }
+            Self::Synced(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Room for commands. More than that in one go has to wait for the fast thread.
@@ -174,7 +187,7 @@ impl FastEnd {
     /// Queues a report and counts it as dropped when there is no room: the kernel's counters
     /// still hold the truth, and the slow twin reads them.
     pub fn report(&mut self, report: Report) {
-        self.queued = true;
+        self.queued |= !report.can_wait() || self.reports.slots() < REPORTS / 2;
         if let Err(rtrb::PushError::Full(report)) = self.reports.push(report) {
             self.dropped += 1;
             // An entry must not be freed here; losing its memory beats stalling a burst.
@@ -186,7 +199,7 @@ impl FastEnd {
         }
     }
 
-    /// Wakes the slow loop once for all that was queued, if anything was.
+    /// Wakes the slow loop once for all that was queued, if any of it cannot wait.
     pub fn flush(&mut self) {
         if !std::mem::take(&mut self.queued) {
             return;

@@ -295,6 +295,7 @@ impl Agent {
         self.read_counters(slot);
         if let Some(workload) = self.workloads.get_mut(slot) {
             workload.first = workload.last.clone();
+            workload.first.memory = workload.memory_events(&mut self.scratch);
             workload.used = [Amount::ZERO; 2];
         }
     }

@@ -1,6 +1,9 @@
 //! The slow loop's state: everything that one tick, one report and one API call work on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
@@ -24,15 +27,16 @@ use crate::{
     sense::{
         file::Scratch,
         hierarchy::Hierarchies,
-        node,
+        node::NodeReader,
         tree::{Tree, TreeEvent},
         writes::LimitWrites,
     },
 };
 
-/// Groups are looked for afresh this often, in ticks, in case an event was lost; every tick when
-/// no event tells of them.
-const RESCAN_TICKS: u64 = 10;
+/// Groups are looked for afresh this often, in ticks, even if no event was lost.
+const RESCAN_TICKS: u64 = 60;
+/// What could not be restored is tried again this often, in ticks.
+const LEFTOVER_TICKS: u64 = 10;
 
 /// The running agent.
 pub(super) struct Agent {
@@ -54,6 +58,7 @@ pub(super) struct Agent {
     pub(super) priority: Priority,
     pub(super) journal: Journal,
     pub(super) scratch: Scratch,
+    pub(super) node_reader: NodeReader,
     pub(super) node: NodeSample,
     /// Sizes of the pools, and of what they were made.
     pub(super) pools: [PoolView; 2],
@@ -65,6 +70,8 @@ pub(super) struct Agent {
     pub(super) tree_events: Vec<TreeEvent>,
     /// Decisions handed to the fast thread whose result has not come back.
     pub(super) pending: HashMap<(Slot, Resource), Entry>,
+    /// Events lost since the start, as of the last tick.
+    pub(super) lost: u64,
     /// Lifts refused since the start.
     pub(super) denied: u64,
     /// Lifts made since the start.
@@ -93,11 +100,13 @@ impl Agent {
         self.follow_tree();
         self.ticks += 1;
         let blind = !self.probe_on(crate::probe::Probe::CgroupLifecycle);
-        if blind || self.ticks.is_multiple_of(RESCAN_TICKS) {
+        let lost = self.lost_events();
+        let missed = std::mem::replace(&mut self.lost, lost) != lost;
+        if blind || missed || self.ticks.is_multiple_of(RESCAN_TICKS) {
             self.rescan();
         }
         let now = now();
-        let node = match node::read() {
+        let node = match self.node_reader.read(&mut self.scratch) {
             Ok(node) => node,
             Err(error) => {
                 tracing::error!(%error, "the node's totals cannot be read; this tick is left out");
@@ -185,7 +194,7 @@ impl Agent {
             self.set_usual(slot, resource, usual);
         }
         self.notify(tick.notices);
-        if self.ticks.is_multiple_of(RESCAN_TICKS) {
+        if self.ticks.is_multiple_of(LEFTOVER_TICKS) {
             self.restore_leftovers();
         }
     }
@@ -316,6 +325,7 @@ impl Agent {
             let updates = self.engine.updates();
             self.refit(updates);
         }
+        self.follow_limit(spend.event.slot, spend.event.resource);
     }
 
     fn recalled(&mut self, settled: &Settled) {
@@ -361,6 +371,14 @@ impl Agent {
             && settled.refusal != Some(Refusal::NoChange)
         {
             self.journal.push(entry::settled(entry, settled));
+        }
+        self.follow_limit(settled.slot, settled.resource);
+    }
+
+    /// Tells the kernel from where on a period is unusual under a limit that has just changed.
+    fn follow_limit(&mut self, slot: Slot, resource: Resource) {
+        if let Some(usual) = self.engine.usual(slot, resource) {
+            self.set_usual(slot, resource, usual);
         }
     }
 
@@ -438,6 +456,13 @@ impl Agent {
             Ok(changes) => self.follow(&changes),
             Err(error) => tracing::error!(%error, "the tree of groups cannot be scanned"),
         }
+    }
+
+    /// Events of the kernel that found no room on their way here since the start.
+    pub(super) fn lost_events(&self) -> u64 {
+        let lost = self.probes.as_ref().map(|probes| probes.lost().read());
+        let ring_full = lost.and_then(Result::ok).map_or(0, |lost| lost.ring_full);
+        ring_full + self.stats.dropped.load(Relaxed)
     }
 
     /// Capacity of the node: micro-CPUs, bytes.

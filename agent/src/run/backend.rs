@@ -28,6 +28,14 @@ impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, Agent> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The agent with all that the fast thread has done so far: of some of it, it tells no
+    /// sooner than it is asked.
+    fn asked(&self) -> MutexGuard<'_, Agent> {
+        let mut agent = self.lock();
+        agent.reports();
+        agent
+    }
 }
 
 fn gone(path: &str) -> Refusal {
@@ -38,11 +46,11 @@ fn gone(path: &str) -> Refusal {
 
 impl Backend for Shared {
     fn status(&self) -> Status {
-        self.lock().status()
+        self.asked().status()
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        let agent = self.lock();
+        let agent = self.asked();
         let mut workloads: Vec<_> = agent
             .workloads
             .iter()
@@ -53,7 +61,7 @@ impl Backend for Shared {
     }
 
     fn show(&self, path: &str) -> Result<Detail, Refusal> {
-        let agent = self.lock();
+        let agent = self.asked();
         let slot = agent.workloads.at(path).ok_or_else(|| gone(path))?;
         let workload = agent.workloads.get(slot).ok_or_else(|| gone(path))?;
         let mut children: Vec<_> = agent
@@ -77,7 +85,7 @@ impl Backend for Shared {
     }
 
     fn explain(&self, workload: &str, last: usize) -> Vec<Arc<Entry>> {
-        self.lock().journal.last(workload, last)
+        self.asked().journal.last(workload, last)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {

@@ -85,26 +85,31 @@ pub(super) fn take(
         unused: Vec::new(),
         errors: Vec::new(),
     };
-    let mut managed = [Amount::ZERO; 2];
     for workload in workloads.iter_mut() {
         match signals(now, workload, runq, scratch) {
-            Ok(Sight::Here(signals)) => {
-                if workload.parent.is_none() {
-                    managed[0] = managed[0].plus(signals.cpu.map_or(Amount::ZERO, |cpu| cpu.used));
-                    managed[1] = managed[1].plus(
-                        signals
-                            .memory
-                            .map_or(Amount::ZERO, |memory| memory.anonymous),
-                    );
-                    let unused = unused(workload, &signals);
-                    reading
-                        .unused
-                        .extend(unused.map(|unused| (workload.slot, unused)));
-                }
-                reading.snapshot.workloads.push(signals);
-            }
+            Ok(Sight::Here(signals)) => reading.snapshot.workloads.push(signals),
             Ok(Sight::Gone) => reading.gone.push(workload.slot),
             Err(error) => reading.errors.push((workload.slot, error)),
+        }
+    }
+    // What is below an envelope is in that envelope's numbers already.
+    let mut managed = [Amount::ZERO; 2];
+    for signals in &reading.snapshot.workloads {
+        if let Some(cpu) = &signals.cpu
+            && workloads.is_top(signals.slot, Resource::Cpu)
+        {
+            managed[0] = managed[0].plus(cpu.used);
+        }
+        if let Some(memory) = &signals.memory
+            && workloads.is_top(signals.slot, Resource::Memory)
+        {
+            managed[1] = managed[1].plus(memory.anonymous);
+            let unused = workloads
+                .get(signals.slot)
+                .and_then(|workload| unused(workload, memory));
+            reading
+                .unused
+                .extend(unused.map(|unused| (signals.slot, unused)));
         }
     }
     let signals = node_signals(elapsed, &last.node, &node, managed);
@@ -119,9 +124,8 @@ pub(super) fn take(
 
 /// What a workload was lent beyond its owner's limit and has not touched; `None` when nothing was
 /// lent.
-fn unused(workload: &Workload, signals: &WorkloadSignals) -> Option<Amount> {
+fn unused(workload: &Workload, memory: &MemorySignals) -> Option<Amount> {
     let limit = workload.limits[Resource::Memory.index()].as_ref()?;
-    let memory = signals.memory?;
     let base = limit.adopted.max(limit.bounds.floor);
     let lent = !memory.held.is_unlimited() && memory.held > base;
     lent.then(|| memory.held.minus(memory.used.max(base)))
@@ -165,13 +169,6 @@ pub(super) fn signals(
     let Sight::Here(memory) = memory(workload, &mut sample, scratch)? else {
         return Ok(Sight::Gone);
     };
-    // For people only: without it, nothing is decided otherwise.
-    sample.psi = workload
-        .group
-        .psi
-        .as_ref()
-        .and_then(|reader| reader.read(scratch).ok()?.here())
-        .unwrap_or_default();
     if let Some(cpu) = &cpu {
         workload.used[0] = cpu.used;
     }
@@ -226,7 +223,11 @@ fn memory(
     sample: &mut Sample,
     scratch: &mut Scratch,
 ) -> Result<Sight<Option<MemorySignals>>, SenseError> {
-    let Some(reader) = &workload.group.memory else {
+    // Where memory is not managed nothing is decided by it, and its files are the dearest to read.
+    let (Some(reader), Some(_)) = (
+        &workload.group.memory,
+        &workload.limits[Resource::Memory.index()],
+    ) else {
         return Ok(Sight::Here(None));
     };
     let Sight::Here(memory) = reader.read(scratch)? else {

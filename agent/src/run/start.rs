@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    os::fd::OwnedFd,
     path::Path,
     process::ExitCode,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -12,7 +11,6 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
     net::UnixStream,
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -41,7 +39,7 @@ use crate::{
     sense::{
         file::{Scratch, raise_descriptor_limit},
         hierarchy::Hierarchies,
-        node,
+        node::NodeReader,
         tree::Tree,
         writes::LimitWrites,
     },
@@ -51,6 +49,9 @@ use crate::{
 const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long new groups are given to become complete before they are taken up.
 const SETTLE: Duration = Duration::from_millis(2);
+/// How often somebody else's writes to limits are looked for. Were they waited for, each of the fast
+/// thread's own would have to wake this one before it is done.
+const LISTEN: Duration = Duration::from_millis(250);
 /// `EX_TEMPFAIL`: not everything could go back yet; what is left is in the ledger.
 const PENDING: u8 = 75;
 
@@ -93,8 +94,6 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let tick = Duration::from_nanos(config.agent.tick.0);
     let (agent, thread, ready) = Agent::start(path, config)?;
     let ready = UnixStream::from_std(ready).context("cannot wait for the fast thread")?;
-    let written = agent.limit_writes.as_ref().map(readable).transpose();
-    let written = written.context("cannot wait for writes to limits")?;
     let stats = agent.stats.clone();
     let shared = Shared::new(agent);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -105,6 +104,8 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     tracing::info!(socket = %socket.display(), "ready");
     let mut ticks = interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut listens = interval(LISTEN);
+    listens.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => shared.lock().tick(),
@@ -126,7 +127,7 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
                     agent.follow_tree();
                 }
             }
-            () = heard(written.as_ref()) => shared.lock().limits_written(),
+            _ = listens.tick() => shared.lock().limits_written(),
             _ = signals.term.recv() => break,
             _ = signals.int.recv() => break,
             _ = signals.hup.recv() => reload(&shared, path),
@@ -155,29 +156,6 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     })
 }
 
-#[expect(
-    unsafe_code,
-    reason = "tokio cannot see that the descriptor stays open"
-)]
-fn readable(writes: &LimitWrites) -> std::io::Result<AsyncFd<OwnedFd>> {
-    let descriptor = writes.readable()?;
-    // SAFETY: an owned descriptor, open and the same until what owns it is dropped.
-    let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
-    Ok(registered?)
-}
-
-/// Waits until a limit has been written; for ever where nobody can tell.
-async fn heard(written: Option<&AsyncFd<OwnedFd>>) {
-    match written {
-        // It only fails when the runtime ends.
-        Some(written) => match written.readable().await {
-            Ok(mut ready) => ready.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
-}
-
 fn reload(shared: &Shared, path: Option<&Path>) {
     let Some(path) = path else {
         tracing::info!("there is no configuration file to read again");
@@ -203,7 +181,11 @@ impl Agent {
         }
         let hierarchies =
             Hierarchies::detect().context("cannot tell which cgroup hierarchies there are")?;
-        let node = node::read().context("cannot read the node's totals")?;
+        let mut scratch = Scratch::new();
+        let node_reader = NodeReader::new(&hierarchies);
+        let node = node_reader
+            .read(&mut scratch)
+            .context("cannot read the node's totals")?;
         let directory = &config.agent.runtime_directory;
         let (mut ledger, notices) =
             Ledger::open(directory, LEDGER_PATIENCE).context("cannot use the ledger")?;
@@ -246,7 +228,8 @@ impl Agent {
             stats: handle.stats,
             priority: handle.priority,
             journal: Journal::default(),
-            scratch: Scratch::new(),
+            scratch,
+            node_reader,
             node: NodeSample::new(now, node),
             pools: Default::default(),
             paused: false,
@@ -255,6 +238,7 @@ impl Agent {
             ticks: 0,
             tree_events: Vec::new(),
             pending: HashMap::new(),
+            lost: 0,
             denied: 0,
             lifts: 0,
         };

@@ -103,11 +103,7 @@ impl Agent {
             events: self.stats.events.load(Relaxed),
             lifts: self.lifts,
             denied: self.denied,
-            lost: self
-                .probes
-                .as_ref()
-                .and_then(|probes| probes.lost().read().ok())
-                .map_or(0, |lost| lost.ring_full),
+            lost: self.lost_events(),
             reaction_p50_ns: some(written.count, written.p50),
             reaction_p99_ns: some(written.count, written.p99),
             own_wait_p99_ns: some(seen.count, seen.p99),
@@ -144,10 +140,11 @@ impl Agent {
         let limit = workload.limits[resource.index()].as_ref()?;
         let quantity = |amount| Quantity::new(resource, amount);
         let base = limit.adopted.max(limit.bounds.floor);
-        let lent = if workload.parent.is_some() || limit.held.is_unlimited() {
-            Amount::ZERO
+        let lends = self.workloads.is_top(workload.slot, resource) && !limit.held.is_unlimited();
+        let lent = if lends {
+            limit.held.minus(base)
         } else {
-            Amount(limit.held.0.saturating_sub(base.0))
+            Amount::ZERO
         };
         Some(ResourceState {
             used: quantity(workload.used[resource.index()]),

@@ -14,7 +14,13 @@ use trimtab_ebpf::RunqHist;
 use crate::{
     api::view::{Counters, Signals},
     fast::{MAX_SLOTS, quantile},
-    sense::{cgroup::Group, cpu::CpuStat, memory::MemoryEvents, psi::Psi},
+    sense::{
+        cgroup::Group,
+        cpu::CpuStat,
+        file::Scratch,
+        memory::{MemoryEvents, MemoryReader},
+        psi::{Psi, PsiReader},
+    },
 };
 
 /// How long a slot rests after its workload has gone: events that the kernel raised for the old
@@ -52,7 +58,7 @@ pub(super) struct Workload {
     pub(super) limits: [Option<LimitState>; 2],
     /// Counters at adoption.
     pub(super) first: Sample,
-    /// Counters at the last tick.
+    /// Counters at the last tick; those of memory only where it is managed.
     pub(super) last: Sample,
     /// Use at the last tick: micro-CPUs, bytes.
     pub(super) used: [Amount; 2],
@@ -86,16 +92,17 @@ pub(super) struct Sample {
     pub(super) cpu: CpuStat,
     /// `memory.events`.
     pub(super) memory: MemoryEvents,
-    /// Pressure, as far as there are files of it.
-    pub(super) psi: Psi,
     /// Run-queue waiting; `None` where the probe is off.
     pub(super) runq: Option<Box<RunqHist>>,
 }
 
 impl Workload {
-    /// How it fares.
+    /// How it fares. Reads what only people ask for: the tick does not.
     pub(super) fn signals(&self) -> Signals {
         let (first, last) = (&self.first, &self.last);
+        let mut scratch = Scratch::new();
+        let pressure = self.pressure(&mut scratch);
+        let oom_kills = self.memory_events(&mut scratch).oom_kill;
         let waiting = |per_mille| quantile(&last.runq.as_ref()?.waiting, per_mille);
         let has_cpu = self.group.cpu.is_some();
         let has_memory = self.group.memory.is_some();
@@ -109,11 +116,23 @@ impl Workload {
                     .throttled_periods
                     .saturating_sub(first.cpu.throttled_periods)
             }),
-            oom_kills: has_memory
-                .then(|| last.memory.oom_kill.saturating_sub(first.memory.oom_kill)),
-            cpu_pressure_bp: last.psi.cpu.map(|stalls| stalls.some_avg10_bp),
-            memory_pressure_bp: last.psi.memory.map(|stalls| stalls.some_avg10_bp),
+            oom_kills: has_memory.then(|| oom_kills.saturating_sub(first.memory.oom_kill)),
+            cpu_pressure_bp: pressure.cpu.map(|stalls| stalls.some_avg10_bp),
+            memory_pressure_bp: pressure.memory.map(|stalls| stalls.some_avg10_bp),
         }
+    }
+
+    /// What it stalls on; nothing where there are no such files.
+    fn pressure(&self, scratch: &mut Scratch) -> Psi {
+        let read = |reader: &PsiReader| reader.read(scratch).ok()?.here();
+        self.group.psi.as_ref().and_then(read).unwrap_or_default()
+    }
+
+    /// How often it has met its memory limits by now; what was last known once it is gone.
+    pub(super) fn memory_events(&self, scratch: &mut Scratch) -> MemoryEvents {
+        let read = |reader: &MemoryReader| reader.events(scratch).ok()?.here();
+        let events = self.group.memory.as_ref().and_then(read);
+        events.unwrap_or(self.last.memory)
     }
 
     /// The path as `/proc/PID/cgroup` shows it.
@@ -196,6 +215,19 @@ impl Workloads {
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Workload> {
         self.slots.get_mut(slot.0 as usize)?.as_mut()
+    }
+
+    /// Whether a workload's envelope of a resource is one that the node's pool lends to: it is
+    /// managed, and none above it is.
+    pub(super) fn is_top(&self, slot: Slot, resource: Resource) -> bool {
+        let manages = |workload: &Workload| workload.limits[resource.index()].is_some();
+        let parent = |workload: &Workload| workload.parent.and_then(|parent| self.get(parent));
+        let Some(workload) = self.get(slot).filter(|workload| manages(workload)) else {
+            return false;
+        };
+        // A parent's path is shorter than its child's, so this ends.
+        let mut above = std::iter::successors(parent(workload), |child| parent(child));
+        !above.any(manages)
     }
 
     /// The slot of the workload at a path, with or without a leading slash.

@@ -4,6 +4,7 @@ use trimtab_core::signal::{Mode, Resource, Slot};
 
 use super::agent::{Agent, now};
 use crate::{
+    act::limit_file::limiting,
     fast::Command,
     sense::{cpu::Quota, file::Sight},
 };
@@ -26,7 +27,10 @@ impl Agent {
                 continue;
             };
             let dir = root.group(&workload.group.path);
-            if let Err(error) = writes.watch(slot, resource, &dir, root.version)
+            let heard = limiting(resource, root.version)
+                .iter()
+                .try_for_each(|file| writes.watch(slot, resource, &dir.join(file)));
+            if let Err(error) = heard
                 && error.kind() != std::io::ErrorKind::NotFound
             {
                 tracing::warn!(path = &*workload.group.path, %error, "a limit cannot be watched: what somebody else writes there is found by the tick only");
@@ -40,6 +44,9 @@ impl Agent {
             return;
         };
         let written = writes.take();
+        if written.is_empty() {
+            return;
+        }
         // What the fast thread has written itself, it has reported by now.
         self.reports();
         for (slot, resource) in written {

@@ -158,7 +158,8 @@ fn reading_costs_microseconds() {
     }
     let available = super::node::Available::open().unwrap();
     time("MemAvailable", &mut |_| drop(available.read()));
-    time("node totals", &mut |_| drop(super::node::read()));
+    let node = super::node::NodeReader::new(&group.hierarchies);
+    time("node totals", &mut |scratch| drop(node.read(scratch)));
     assert_eq!(
         group.version() == Version::V2,
         reader.ids.cpu == reader.ids.memory

@@ -45,6 +45,13 @@ pub enum SenseError {
     NoHierarchy(String),
 }
 
+impl SenseError {
+    /// Whether it says that the cgroup is no more.
+    pub(super) fn means_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if means_gone(source))
+    }
+}
+
 /// What became of a look at something that may vanish at any moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight<T> {

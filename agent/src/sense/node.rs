@@ -1,18 +1,22 @@
 //! The node: what it has, and what is in use.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use procfs::{Current, CurrentSI};
 use trimtab_core::signal::Amount;
 
-use super::file::{KeptFile, SenseError, Sight, flat, garbled, number};
+use super::cpu::parse_stat_v2;
+use super::file::{KeptFile, Scratch, SenseError, Sight, flat, garbled, number, single};
+use super::hierarchy::{Hierarchies, Version};
+use super::tree::subdirectories;
 
 /// What the node has and uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     /// CPUs online, as an amount.
     pub cpu_capacity: Amount,
-    /// Time in which CPUs were neither idle nor waiting for I/O since boot, in ns, summed.
+    /// Time in which CPUs were neither idle nor waiting for I/O, in ns, summed. Of groups that
+    /// have gone it may be missing, so it may fall.
     pub cpu_busy_ns: u64,
     /// Memory that the kernel manages, in bytes.
     pub memory_total: u64,
@@ -21,32 +25,90 @@ pub struct Node {
 }
 
 /// Reads the node's totals: a few tens of microseconds, for the slow loop.
-///
-/// # Errors
-/// `/proc/stat` or `/proc/meminfo` cannot be read or parsed.
-pub fn read() -> Result<Node, SenseError> {
-    let failed = |path: &'static str| {
-        move |error: procfs::ProcError| SenseError::Io {
-            path: path.into(),
-            syscall: "read",
-            source: std::io::Error::other(error),
+#[derive(Debug)]
+pub struct NodeReader {
+    ran: Ran,
+}
+
+/// What counts the time for which tasks ran.
+#[derive(Debug)]
+enum Ran {
+    /// v1: the root group's `cpuacct.usage`, to the nanosecond, kernel threads included.
+    Root(KeptFile),
+    /// v2, whose root only samples: the `cpu.stat` of the groups in this directory. Kernel threads,
+    /// which are in none of them, are left out.
+    Groups(PathBuf),
+    /// `/proc/stat` samples at each timer tick: what runs in step with it is seen always or never.
+    Sampled,
+}
+
+impl NodeReader {
+    /// Chooses the most exact source that there is. In a container that does not see the root
+    /// groups, that is `/proc/stat`.
+    #[must_use]
+    pub fn new(hierarchies: &Hierarchies) -> Self {
+        let exact = hierarchies.cpuacct.as_ref().and_then(|root| {
+            let is_root = match root.version {
+                Version::V1 => root.dir.join("release_agent").exists(),
+                Version::V2 => !root.dir.join("cgroup.type").exists(),
+            };
+            match root.version {
+                _ if !is_root => None,
+                Version::V1 => KeptFile::open(&root.dir.join("cpuacct.usage"))
+                    .ok()
+                    .map(Ran::Root),
+                Version::V2 => Some(Ran::Groups(root.dir.clone())),
+            }
+        });
+        Self {
+            ran: exact.unwrap_or(Ran::Sampled),
         }
-    };
-    let stat = procfs::KernelStats::current().map_err(failed("/proc/stat"))?;
-    let memory = procfs::Meminfo::current().map_err(failed("/proc/meminfo"))?;
-    let total = &stat.total;
-    let ticks = total.user
-        + total.nice
-        + total.system
-        + total.irq.unwrap_or(0)
-        + total.softirq.unwrap_or(0)
-        + total.steal.unwrap_or(0);
-    Ok(Node {
-        cpu_capacity: cpu_capacity(),
-        cpu_busy_ns: ticks.saturating_mul(1_000_000_000 / procfs::ticks_per_second().max(1)),
-        memory_total: memory.mem_total,
-        memory_available: memory.mem_available.unwrap_or(memory.mem_free),
-    })
+    }
+
+    /// Reads all of it once.
+    ///
+    /// # Errors
+    /// `/proc/stat`, `/proc/meminfo` or the root's groups cannot be read or parsed.
+    pub fn read(&self, scratch: &mut Scratch) -> Result<Node, SenseError> {
+        let failed = |path: &'static str| {
+            move |error: procfs::ProcError| SenseError::Io {
+                path: path.into(),
+                syscall: "read",
+                source: std::io::Error::other(error),
+            }
+        };
+        let stat = procfs::KernelStats::current().map_err(failed("/proc/stat"))?;
+        let memory = procfs::Meminfo::current().map_err(failed("/proc/meminfo"))?;
+        let total = &stat.total;
+        let per_tick = 1_000_000_000 / procfs::ticks_per_second().max(1);
+        let beside = total.irq.unwrap_or(0) + total.softirq.unwrap_or(0) + total.steal.unwrap_or(0);
+        let ran = match &self.ran {
+            Ran::Root(file) => file.parse(scratch, single)?.here().unwrap_or_default(),
+            Ran::Groups(dir) => groups(dir, scratch)?,
+            Ran::Sampled => (total.user + total.nice + total.system).saturating_mul(per_tick),
+        };
+        Ok(Node {
+            cpu_capacity: cpu_capacity(),
+            cpu_busy_ns: ran.saturating_add(beside.saturating_mul(per_tick)),
+            memory_total: memory.mem_total,
+            memory_available: memory.mem_available.unwrap_or(memory.mem_free),
+        })
+    }
+}
+
+/// For how long the tasks of all groups in a directory have run, in ns.
+fn groups(dir: &Path, scratch: &mut Scratch) -> Result<u64, SenseError> {
+    let mut ran = 0u64;
+    for (name, _) in subdirectories(dir)? {
+        let file = match KeptFile::open(&dir.join(name).join("cpu.stat")) {
+            Ok(file) => file,
+            Err(error) if error.means_gone() => continue,
+            Err(error) => return Err(error),
+        };
+        let stat = file.parse(scratch, parse_stat_v2)?.here();
+        ran = ran.saturating_add(stat.and_then(|stat| stat.usage_ns).unwrap_or_default());
+    }
+    Ok(ran)
 }
 
 /// The CPUs that are online, whatever this process itself may run on.
@@ -141,7 +203,10 @@ mod tests {
 
     #[test]
     fn both_readers_agree_about_this_host() {
-        let node = read().unwrap();
+        let hierarchies = Hierarchies::detect().unwrap();
+        let node = NodeReader::new(&hierarchies)
+            .read(&mut Scratch::new())
+            .unwrap();
         assert!(node.cpu_capacity >= Amount::CPU);
         assert!(node.cpu_busy_ns > 0);
         let available = Available::open().unwrap().read().unwrap();

@@ -365,7 +365,7 @@ fn replaced(before: &Ids, after: &Ids) -> bool {
 
 /// The directories inside a group's directory with their inodes; nothing if it has vanished.
 /// Names that are no UTF-8 cannot be selected by a policy and are left out.
-fn subdirectories(dir: &Path) -> Result<Vec<(String, u64)>, SenseError> {
+pub(super) fn subdirectories(dir: &Path) -> Result<Vec<(String, u64)>, SenseError> {
     use std::os::unix::fs::DirEntryExt;
     let failed = |syscall: &'static str, source| SenseError::Io {
         path: PathBuf::from(dir),

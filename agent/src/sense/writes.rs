@@ -1,4 +1,4 @@
-//! Hears of a write to a limit file when it is made, ours or anybody's, through `inotify`.
+//! Hears of writes to limit files, ours or anybody's, through `inotify`.
 //!
 //! The kernel reports every `write(2)` to a watched cgroup file (`fsnotify_modify` in
 //! `fs/read_write.c`), so that a foreign limit need not wait for the next tick to be found. Where
@@ -15,8 +15,6 @@ use std::{
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use trimtab_core::signal::{Resource, Slot};
-
-use super::hierarchy::Version;
 
 /// Room for 256 events, none of which carries a name.
 const ROOM: usize = 4096;
@@ -40,35 +38,13 @@ impl LimitWrites {
         })
     }
 
-    /// A descriptor that is readable when [`LimitWrites::take`] has something to give.
-    ///
-    /// # Errors
-    /// `dup(2)` failed: no descriptor is left.
-    pub fn readable(&self) -> io::Result<OwnedFd> {
-        self.inotify.try_clone()
-    }
-
-    /// Watches the files that limit a resource in a group's directory.
+    /// Watches a file that limits a resource of a workload.
     ///
     /// # Errors
     /// `inotify_add_watch(2)` failed: the group has gone, or there are too many watches.
-    pub fn watch(
-        &mut self,
-        slot: Slot,
-        resource: Resource,
-        dir: &Path,
-        version: Version,
-    ) -> io::Result<()> {
-        let files: &[&str] = match (resource, version) {
-            (Resource::Cpu, Version::V2) => &["cpu.max"],
-            (Resource::Cpu, Version::V1) => &["cpu.cfs_quota_us", "cpu.cfs_period_us"],
-            (Resource::Memory, Version::V2) => &["memory.high", "memory.max"],
-            (Resource::Memory, Version::V1) => &["memory.limit_in_bytes"],
-        };
-        for file in files {
-            let watch = inotify::add_watch(&self.inotify, dir.join(file), WatchFlags::MODIFY)?;
-            self.watched.insert(watch, (slot, resource));
-        }
+    pub fn watch(&mut self, slot: Slot, resource: Resource, file: &Path) -> io::Result<()> {
+        let watch = inotify::add_watch(&self.inotify, file, WatchFlags::MODIFY)?;
+        self.watched.insert(watch, (slot, resource));
         Ok(())
     }
 
@@ -116,8 +92,9 @@ mod tests {
             fs::write(file, "max")?;
         }
         let mut writes = LimitWrites::new()?;
-        for resource in Resource::ALL {
-            writes.watch(Slot(7), resource, dir.path(), Version::V2)?;
+        writes.watch(Slot(7), Resource::Cpu, &cpu)?;
+        for file in [&high, &max] {
+            writes.watch(Slot(7), Resource::Memory, file)?;
         }
         assert_eq!(writes.take(), BTreeSet::new());
         for _ in 0..2 {
@@ -138,7 +115,7 @@ mod tests {
     fn a_group_that_has_gone_cannot_be_watched() -> io::Result<()> {
         let dir = tempfile::tempdir()?;
         let mut writes = LimitWrites::new()?;
-        let watched = writes.watch(Slot(0), Resource::Cpu, dir.path(), Version::V1);
+        let watched = writes.watch(Slot(0), Resource::Cpu, &dir.path().join("cpu.max"));
         assert_eq!(
             watched.map_err(|error| error.kind()),
             Err(io::ErrorKind::NotFound)

@@ -1,6 +1,6 @@
 //! Steady workloads: how often their limits are written, and what the agent itself costs.
 //!
-//! Every workload uses 82 % of its quota in each period, in a group of its own. Nothing needs to
+//! Every workload uses some 82 % of its quota in each period, in a group of its own. Nothing needs to
 //! be done, so nothing should be. Afterwards one of them bursts, and its quota has to come back
 //! down to its need.
 
@@ -24,19 +24,25 @@ pub(crate) struct Args {
     /// How long they are watched
     #[arg(long, default_value = "10m")]
     duration: humantime::Duration,
-    /// Each one's quota, in us per 100 ms
-    #[arg(long, default_value_t = 1000)]
-    quota_us: u64,
+    /// How long the agent looks at them before that
+    #[arg(long, default_value = "1m")]
+    settle: humantime::Duration,
 }
 
-/// What a workload uses of its quota.
-const USE: f64 = 0.82;
-/// The kernel's period.
-const PERIOD: Duration = Duration::from_millis(100);
+/// Each one's quota, in us per period. The kernel keeps up to 1 ms of it at each CPU, so that one of
+/// 1 ms throttles whoever changes the CPU, however little is used.
+const QUOTA_US: u64 = 5_000;
+/// The groups' period in us, the longest that the kernel admits: the quotas of 200 workloads must
+/// leave half of a node with two CPUs to lend from.
+const PERIOD_US: u64 = 1_000_000;
+/// Its quota and its floor, for the configuration.
+const FLOOR: &str = "5m";
+/// CPU time of a burst, of which there are ten in a period; waking up takes some 50 us more.
+const EACH: &str = "385us";
 /// How long one workload bursts at the end.
 const BURST: Duration = Duration::from_secs(2);
 /// By when its quota must have come back.
-const BACK: Duration = Duration::from_secs(90);
+const BACK: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Default, Serialize)]
 struct Report {
@@ -45,6 +51,7 @@ struct Report {
     writes: u64,
     writes_per_workload_minute: f64,
     direction_changes_per_minute_max: f64,
+    use_of_quota: f64,
     throttled_periods_share: f64,
     agent_cpu_percent: f64,
     agent_rss_mib: f64,
@@ -59,12 +66,22 @@ struct Report {
 pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     let root = Group::create("quiet")?;
     let mut groups = Vec::new();
+    let mut processes = Vec::new();
     for number in 0..args.workloads {
         let group = root.child(&format!("w{number}"))?;
-        group.set_quota_us(Some(args.quota_us), 100_000)?;
+        let mut command = group.command(lab_bin()?)?;
+        command.args(["burn", "--threads", "1", "--every", "100ms", "--for", EACH]);
+        processes.push(Process::spawn(&mut command)?);
         groups.push(group);
     }
-    let agent = Agent::start(&config(root.path(), args.quota_us))?;
+    // Periods begin with the quota. Had the start been under it, every burst would come just when a
+    // period begins, and now and then one too many would fall into a period.
+    thread::sleep(Duration::from_secs(2));
+    for group in &groups {
+        thread::sleep(Duration::from_millis(7));
+        group.set_quota_us(Some(QUOTA_US), PERIOD_US)?;
+    }
+    let agent = Agent::start(&config(root.path()))?;
     let managed = eventually(Duration::from_secs(30), || {
         agent.cli(&["workloads"]).is_ok_and(|list| {
             list.as_array()
@@ -76,16 +93,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
         "not every group became a workload\n{}",
         agent.log()
     );
-    let burst = PERIOD.mul_f64(USE * quota_share(args.quota_us));
-    let mut processes = Vec::new();
-    for group in &groups {
-        let mut command = group.command(lab_bin()?)?;
-        command.args(["burn", "--threads", "1", "--every", "100ms", "--for"]);
-        command.arg(format!("{}us", burst.as_micros()));
-        processes.push(Process::spawn(&mut command)?);
-    }
-    eprintln!("{} workloads; 10 s to settle ...", groups.len());
-    thread::sleep(Duration::from_secs(10));
+    eprintln!("{} workloads; {} to settle ...", groups.len(), args.settle);
+    thread::sleep(args.settle.into());
 
     let mut report = watch(&agent, &groups, args.duration.into())?;
     let group = groups.first().context("at least one workload is needed")?;
@@ -99,19 +108,11 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn config(root: &str, quota_us: u64) -> String {
-    // Half of what they have: the floors of all must leave a pool to lend from.
-    let floor = format!("{}m", quota_us / 200);
+fn config(root: &str) -> String {
     format!(
         "[[policy]]\nname = \"quiet\"\nselect = [\"{root}/*\"]\nmode = \"enforce\"\nresources = [\"cpu\"]\n\
-         warm_up = \"0s\"\ncooldown = \"10s\"\ncut_interval = \"5s\"\nwindow = \"20s\"\n\
-         cpu = {{ floor = \"{floor}\", step = \"{floor}\" }}\n"
+         warm_up = \"0s\"\ncpu = {{ floor = \"{FLOOR}\", step = \"{FLOOR}\" }}\n"
     )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of one period")]
-fn quota_share(quota_us: u64) -> f64 {
-    quota_us as f64 / 100_000.0
 }
 
 /// What is counted at the beginning and at the end.
@@ -120,16 +121,18 @@ struct Counted {
     cpu_ticks: u64,
     periods: u64,
     throttled: u64,
+    used_ns: u64,
     events: u64,
 }
 
 impl Counted {
     fn now(agent: &Agent, groups: &[Group]) -> Result<Self> {
-        let (mut periods, mut throttled) = (0, 0);
+        let (mut periods, mut throttled, mut used_ns) = (0, 0, 0);
         for group in groups {
             let stat = group.cpu_stat()?;
             periods += stat.nr_periods;
             throttled += stat.nr_throttled;
+            used_ns += stat.usage_ns;
         }
         let status = agent.cli(&["status"])?;
         Ok(Self {
@@ -137,6 +140,7 @@ impl Counted {
             cpu_ticks: cpu_ticks(agent.worker().context("the agent has no worker")?)?,
             periods,
             throttled,
+            used_ns,
             events: status["fast_loop"]["events"].as_u64().unwrap_or_default(),
         })
     }
@@ -171,6 +175,9 @@ fn watch(agent: &Agent, groups: &[Group], duration: Duration) -> Result<Report> 
         writes,
         writes_per_workload_minute: float(writes) / float(groups.len() as u64) / minutes,
         direction_changes_per_minute_max: float(turns as u64) / minutes,
+        use_of_quota: float(after.used_ns - before.used_ns)
+            / (seconds * 1e9)
+            / (float(groups.len() as u64) * float(QUOTA_US) / float(PERIOD_US)),
         throttled_periods_share: float(after.throttled - before.throttled)
             / float((after.periods - before.periods).max(1)),
         agent_cpu_percent: float(after.cpu_ticks - before.cpu_ticks) / 100.0 / seconds * 100.0,

@@ -107,7 +107,7 @@ pub struct FastLoop {
     pub lifts: u64,
     /// Events answered with a refusal.
     pub denied: u64,
-    /// Events that the kernel could not deliver.
+    /// Events for which there was no room on the way from the kernel to the decision.
     pub lost: u64,
     /// From the event in the kernel to the limit written, median.
     pub reaction_p50_ns: Option<u64>,
