@@ -10,7 +10,7 @@ use super::files::{garbled, padded, period, present, read_text, used};
 use super::ledger::{Entry, Key, Ledger, Ours};
 use super::lever::{Kind, Lever};
 use super::limit_file::LimitFile;
-use super::newer::owner_was_faster;
+use super::newer::{WRITES, owner_was_faster};
 use super::restore::{Report, restore};
 use super::set::{Wrote, set, set_slowly};
 use crate::sense::cgroup::GroupDir;
@@ -38,6 +38,9 @@ struct Moving {
 #[derive(Debug)]
 pub(super) struct Plan {
     target: Target,
+    wish: Wish,
+    /// What the files held that are to be written.
+    seen: Vec<(LimitFile, String)>,
     pub(super) entries: Vec<Entry>,
     writes: Vec<(LimitFile, String)>,
     levers: Vec<Moving>,
@@ -164,6 +167,8 @@ impl Plan {
     pub(super) fn make(ledger: &Ledger, target: Target, wish: Wish) -> Result<Self, ActError> {
         let mut plan = Self {
             target,
+            wish,
+            seen: Vec::new(),
             entries: Vec::new(),
             writes: Vec::new(),
             levers: Vec::new(),
@@ -218,6 +223,7 @@ impl Plan {
                 };
                 entries.push(entry(&self.target, dir, burst_file, original, ours));
                 writes.push((burst_file, most.to_string()));
+                self.seen.push((burst_file, burst));
             }
         }
         self.levers.push(Moving {
@@ -245,6 +251,7 @@ impl Plan {
         let entry = entry(&self.target, dir, file, original, ours);
         self.entries.push(entry);
         self.writes.push((file, weight.to_string()));
+        self.seen.push((file, text));
         Ok(())
     }
 
@@ -267,6 +274,7 @@ impl Plan {
         let mut adopted = amount(moving, &moving_original)?;
         let mut held = amount(moving, &now)?;
         let mut writes = Vec::new();
+        let mut seen = vec![(moving, now.clone())];
         let is_ours = |file: LimitFile, text: &str| {
             ledger
                 .get(&key(dir, file))
@@ -277,7 +285,9 @@ impl Plan {
         let fixed_original = match read_text(dir, fixed.name())? {
             Some(text) => {
                 fixed_is_ours = is_ours(fixed, &text);
-                Some(original(ledger, dir, fixed, &text, None))
+                let original = original(ledger, dir, fixed, &text, None);
+                seen.push((fixed, text));
+                Some(original)
             }
             // Without swap accounting v1 has no second limit; v2 always has `memory.max`.
             None if *version == Version::V1 => None,
@@ -322,6 +332,7 @@ impl Plan {
         });
         self.entries.extend(entries);
         self.writes.extend(writes);
+        self.seen.extend(seen);
         Ok(())
     }
 
@@ -340,11 +351,12 @@ impl Plan {
         }
     }
 
-    /// Writes what is planned and opens the levers. On failure the group is put back.
+    /// Writes what is planned and opens the levers; plans anew when the owner has written since.
+    /// On failure the group is put back.
     pub(super) fn carry_out(self, ledger: &mut Ledger) -> Result<Adopted, ActError> {
-        let result = self.write_and_open(ledger);
+        let keys: Vec<Key> = self.entries.iter().map(|entry| entry.key.clone()).collect();
+        let result = self.follow_and_write(ledger);
         if result.is_err() {
-            let keys: Vec<Key> = self.entries.iter().map(|entry| entry.key.clone()).collect();
             restore(
                 ledger,
                 |entry| keys.contains(&entry.key),
@@ -352,6 +364,25 @@ impl Plan {
             );
         }
         result
+    }
+
+    fn follow_and_write(mut self, ledger: &mut Ledger) -> Result<Adopted, ActError> {
+        for _ in 1..WRITES {
+            match self.write_and_open(ledger) {
+                Err(ActError::Unsteady { .. }) => {
+                    self = Self::make(ledger, self.target, self.wish)?;
+                    ledger.record(self.entries.clone())?;
+                }
+                result => return result,
+            }
+        }
+        self.write_and_open(ledger)
+    }
+
+    /// Whether a file that is to be written holds what the plan was made of.
+    fn is_as_seen(&self, file: LimitFile, held: &str) -> bool {
+        let mut seen = self.seen.iter().filter(|(seen, _)| *seen == file);
+        seen.all(|(_, text)| file.same(text, held))
     }
 
     fn write_and_open(&self, ledger: &mut Ledger) -> Result<Adopted, ActError> {
@@ -363,6 +394,11 @@ impl Plan {
         for (file, text) in &self.writes {
             let (dir, _) = dir(file.resource())?;
             let held = present(dir, *file)?;
+            if !self.is_as_seen(*file, &held) {
+                return Err(ActError::Unsteady {
+                    path: dir.path().join(file.name()),
+                });
+            }
             ledger.about_to_write(&key(dir, *file), &held, text, None)?;
             set_slowly(dir, *file, text.clone(), Instant::now() + PATIENCE)?;
         }

@@ -289,6 +289,28 @@ fn what_an_owner_writes_during_adoption_is_the_original() {
 }
 
 #[test]
+fn a_hard_limit_that_an_owner_writes_during_adoption_is_kept() {
+    let Some(group) = TestGroup::make() else {
+        return;
+    };
+    let dir = runtime_dir();
+    let mut ledger = ledger(&dir);
+    let plan = Plan::make(&ledger, group.target(group.path()), MEMORY).unwrap();
+    ledger.record(plan.entries.clone()).unwrap();
+    let hard = group.hard_limit();
+    let text = (64 * MIB).to_string();
+    group.write(group.path(), Resource::Memory, hard, &text);
+    let held = plan.carry_out(&mut ledger).unwrap().memory.unwrap();
+    assert_eq!(
+        (held.adopted, held.limit),
+        (Amount(64 * MIB), Amount(64 * MIB))
+    );
+    held.lever.write(Amount(96 * MIB)).unwrap();
+    Cgroupfs.release(&mut ledger, group.path(), soon());
+    assert_eq!(group.read(group.path(), Resource::Memory, hard), text);
+}
+
+#[test]
 fn a_ledger_that_cannot_be_written_stops_adoption_of_all() {
     let Some(group) = TestGroup::make() else {
         return;

@@ -14,7 +14,7 @@ use crate::sense::cgroup::GroupDir;
 use crate::sense::hierarchy::Version;
 
 /// How often an owner may write a limit while it is being adopted.
-const WRITES: usize = 3;
+pub(super) const WRITES: usize = 3;
 
 /// Keeps what the owner has set since `planned` was made as the original. Returns it, and what
 /// the kernel holds: the same.
