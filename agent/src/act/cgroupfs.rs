@@ -11,6 +11,7 @@ use super::ledger::{Entry, Key, Ledger, Ours};
 use super::lever::{Kind, Lever};
 use super::limit_file::LimitFile;
 use super::newer::{WRITES, owner_was_faster};
+use super::original::{key, original};
 use super::restore::{Report, restore};
 use super::set::{Wrote, set, set_slowly};
 use crate::sense::cgroup::GroupDir;
@@ -488,33 +489,11 @@ const fn weight_file(version: Version) -> LimitFile {
     }
 }
 
-fn key(dir: &GroupDir, file: LimitFile) -> Key {
-    Key {
-        dir: dir.path().to_path_buf(),
-        inode: dir.id(),
-        file,
-    }
-}
-
 fn entry(target: &Target, dir: &GroupDir, file: LimitFile, original: String, ours: Ours) -> Entry {
     Entry {
         key: key(dir, file),
         group: target.path.to_string(),
         original,
         ours,
-    }
-}
-
-/// The value to go back to: what the ledger has, unless somebody else has written since.
-fn original(
-    ledger: &Ledger,
-    dir: &GroupDir,
-    file: LimitFile,
-    now: &str,
-    v1_period_us: Option<u64>,
-) -> String {
-    match ledger.get(&key(dir, file)) {
-        Some(entry) if ledger.is_ours(entry, now, v1_period_us) => entry.original.clone(),
-        _ => now.to_owned(),
     }
 }

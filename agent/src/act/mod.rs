@@ -13,6 +13,7 @@ pub mod lever;
 pub mod limit_file;
 pub mod marks;
 mod newer;
+mod original;
 pub mod owner;
 pub mod restore;
 pub mod set;

@@ -20,7 +20,7 @@ use super::{
     workload::Workloads,
 };
 use crate::{
-    api::view::{Entry, Released},
+    api::view::Entry,
     fast::{Command, Priority, Report, SlowEnd, Stats},
     journal::Journal,
     probe::{ProbeStatus, Probes},
@@ -487,17 +487,5 @@ impl Agent {
         self.probe_status
             .iter()
             .any(|status| status.probe == probe && status.state != crate::probe::State::Off)
-    }
-
-    /// What `trimtab run` wants to know at the end.
-    pub(super) fn summary(&self, slot: Slot) -> Released {
-        let Some(workload) = self.workloads.get(slot) else {
-            return Released::default();
-        };
-        Released {
-            counters: workload.counters.clone(),
-            signals: workload.signals(),
-            waited_ns: workload.last.runq.as_ref().map(|hist| hist.waiting_ns),
-        }
     }
 }

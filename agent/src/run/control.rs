@@ -197,4 +197,16 @@ impl Agent {
         self.let_go(slot);
         Ok(released)
     }
+
+    /// What `trimtab run` wants to know at the end.
+    fn summary(&self, slot: Slot) -> Released {
+        let Some(workload) = self.workloads.get(slot) else {
+            return Released::default();
+        };
+        Released {
+            counters: workload.counters.clone(),
+            signals: workload.signals(),
+            waited_ns: workload.last.runq.as_ref().map(|hist| hist.waiting_ns),
+        }
+    }
 }
