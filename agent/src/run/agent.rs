@@ -33,7 +33,8 @@ use crate::{
     },
 };
 
-/// Groups are looked for afresh this often, in ticks, even if no event was lost.
+/// Groups are looked for afresh this often, in ticks, even if no event was lost; every tick when
+/// no event tells of them.
 const RESCAN_TICKS: u64 = 60;
 /// What could not be restored is tried again this often, in ticks.
 const LEFTOVER_TICKS: u64 = 10;

@@ -41,10 +41,10 @@ fn usual(control: &Control) -> u64 {
         return 0;
     }
     let demand = control.usage.demand(PERCENTILE);
-    let halfway = demand.percent(125).0.min(demand.0.midpoint(limit.0));
+    let usual = demand.percent(125).0.min(demand.0.midpoint(limit.0));
     let room = match control.resource {
         Resource::Cpu => limit.0 / 16,
         Resource::Memory => (limit.0 / 16).max(MEMORY_ROOM),
     };
-    halfway.min(limit.0.saturating_sub(room))
+    usual.min(limit.0.saturating_sub(room))
 }
