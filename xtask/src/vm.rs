@@ -32,7 +32,7 @@ pub(crate) struct Vm {
     #[arg(long, default_value = "tcg,thread=multi")]
     accel: String,
     /// Seconds until the guest is given up
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 1200)]
     timeout: u64,
     /// Only the tests whose name contains this
     #[arg(long)]
