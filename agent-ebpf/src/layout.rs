@@ -140,6 +140,8 @@ pub mod duty {
     pub const OOM_KILL: u32 = 1 << 6;
     /// Groups created and removed.
     pub const CGROUP_LIFECYCLE: u32 = 1 << 7;
+    /// Waiting behind a group that uses what was lent to it; needs the first two.
+    pub const LOAN_DELAYS: u32 = 1 << 8;
 }
 
 /// When a nearly spent quota is worth a warning. Values of [`Settings::law`].

@@ -42,6 +42,9 @@ pub mod kind {
     pub const CGROUP_CREATED: u32 = 7;
     /// A cgroup was removed; `lowest.id` is its id.
     pub const CGROUP_REMOVED: u32 = 8;
+    /// A group that uses what was lent to it (`lowest`) keeps one that uses no more than its own
+    /// (`highest`) waiting for a CPU; `used` is for how long it did so to all of them, in ns.
+    pub const LOAN_DELAYS: u32 = 9;
 }
 
 /// One level of the cgroup tree as the kernel saw it when the event was raised.
@@ -78,9 +81,9 @@ pub struct Event {
     pub pid: u32,
     /// Which hierarchy: 0 on a v2 host; on v1 the controller's hierarchy id.
     pub hierarchy: u32,
-    /// Kind-dependent: victim pid of an OOM kill, parent id of a created cgroup; for warnings and
-    /// alarms the slot of the watched group for whose sake it was raised, which lies below
-    /// `lowest` when that level is nobody's.
+    /// Kind-dependent: victim pid of an OOM kill, parent id of a created cgroup, ns of a delay; for
+    /// warnings and alarms the slot of the watched group for whose sake it was raised, which lies
+    /// below `lowest` when that level is nobody's.
     pub used: u64,
     /// The lowest level that is at its limit.
     pub lowest: Level,
@@ -100,6 +103,9 @@ pub struct Watch {
     /// CPU: use within a period, in ns, below which a nearly spent pool is normal for this
     /// workload. Memory: use in bytes below which no event is raised. 0 means 'always warn'.
     pub usual: u64,
+    /// CPU: what is the workload's own of a period, in ns; 0 for one to which nothing is lent: it
+    /// has no limit, or stands below one that is managed.
+    pub own: u64,
     /// Kernel's own: the last warning raised ([`kind::QUOTA_NEAR`], [`kind::MEMORY_NEAR`]).
     pub warned: Raised,
     /// Kernel's own: the last alarm raised (throttled either way, [`kind::RECLAIM_FAILING`]).
@@ -110,6 +116,11 @@ pub struct Watch {
     pub spent: u64,
     /// Kernel's own: the largest `spent` of a finished period since user space last set it to 0.
     pub peak: u64,
+    /// Kernel's own: for how long this group, using what was lent to it, has kept others waiting,
+    /// in ns; it leaks.
+    pub delayed: u64,
+    /// Kernel's own: when something was last added to `delayed`, in ns of `CLOCK_MONOTONIC`.
+    pub delayed_at: u64,
 }
 
 /// One kind group's rate limit: when it last raised an event, and under which limit.

@@ -23,6 +23,7 @@
 
 mod baseline;
 mod cgroups;
+mod delay;
 mod emit;
 mod kernel;
 mod level;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The kernel's 'no quota'.
-const NO_QUOTA: u64 = u64::MAX;
+pub(crate) const NO_QUOTA: u64 = u64::MAX;
 
 /// Priorities below this one are real-time or deadline: quotas are not for them.
 const FIRST_FAIR_PRIO: i32 = 100;
@@ -215,8 +215,9 @@ fn raise(kind: u32, task: Kernel, found: &Found) {
     }
 }
 
+/// A level as it stands.
 #[inline(always)]
-fn level(group: Kernel, leaf: Kernel) -> Level {
+pub(crate) fn level(group: Kernel, leaf: Kernel) -> Level {
     let cgroup = load!(group, group_cgroup as Kernel);
     let id = id_of(cgroup);
     let limit = load!(group, group_quota as u64);

@@ -123,14 +123,16 @@ pub(crate) fn waiting(pid: u32) -> Option<(u64, u32)> {
     Some((since, mark))
 }
 
-/// The task's wait is over.
+/// The task's wait is over; for how long it waited behind others, in ns, if it was not throttled.
 #[inline(always)]
-pub(crate) fn ends(task: Kernel, since: u64, began: u32, now: u64) {
+pub(crate) fn ends(task: Kernel, since: u64, began: u32, now: u64) -> Option<u64> {
     if now < since {
         count_lost(lost::BACKWARDS);
-        return;
+        return None;
     }
-    waited(task, now - since, was_throttled(began, mark(task)));
+    let throttled = was_throttled(began, mark(task));
+    waited(task, now - since, throttled);
+    (!throttled).then_some(now - since)
 }
 
 /// The histogram of a group.

@@ -5,6 +5,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use trimtab_ebpf::{duty, kind};
 
 use crate::{
+    delay,
     emit::now,
     kernel::{Kernel, load, on},
     memory, quota, runq,
@@ -29,7 +30,12 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
                 runq::begins(prev, prev_pid, now);
             }
             if let Some((since, mark)) = waited {
-                runq::ends(next, since, mark, now);
+                if let Some(ns) = runq::ends(next, since, mark, now)
+                    && on(duty::LOAN_DELAYS)
+                    && prev_pid != 0
+                {
+                    delay::late(prev, next, ns, now);
+                }
             }
         }
     }

@@ -3,11 +3,13 @@
 mod burst;
 mod churn;
 mod control;
+mod delay;
 mod foreign;
 mod hierarchy;
 mod memory;
 mod pool;
 mod probe_cgroups;
+mod probe_delay;
 mod probe_memory;
 mod probe_quota;
 mod probe_runq;

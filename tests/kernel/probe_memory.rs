@@ -259,7 +259,7 @@ fn an_unlimited_group_and_one_below_what_is_usual_raise_nothing() {
     assert!(
         loaded
             .watches()
-            .set_usual(Resource::Memory, id(Resource::Memory, &group), 2 * LIMIT)
+            .set_thresholds(Resource::Memory, id(Resource::Memory, &group), 2 * LIMIT, 0)
             .expect("set")
     );
     let _growing = shell(&group, GROW);

@@ -228,7 +228,11 @@ fn a_muted_group_and_a_usual_period_raise_nothing() {
     assert_eq!(events, [], "events of a muted group");
 
     // Nobody gets through a usual period of more than the quota.
-    assert!(watches.set_usual(Resource::Cpu, id, 20 * MS).expect("set"));
+    assert!(
+        watches
+            .set_thresholds(Resource::Cpu, id, 20 * MS, 0)
+            .expect("set")
+    );
     assert!(watches.mute(Resource::Cpu, id, false).expect("unmuted"));
     let events = collect(&mut ring, Duration::from_millis(500), |_| false);
     assert_eq!(

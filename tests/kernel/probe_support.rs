@@ -105,3 +105,17 @@ pub(crate) fn shell(group: &Group, script: &str) -> Process {
 pub(crate) fn spin(group: &Group) -> Process {
     shell(group, "while :; do :; done")
 }
+
+/// Keeps every CPU busy.
+pub(crate) fn spin_everywhere(group: &Group) -> Vec<Process> {
+    let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (0..cpus).map(|_| spin(group)).collect()
+}
+
+/// Works for longer than the scheduler lets it without a break, again and again.
+pub(crate) fn work(group: &Group) -> Process {
+    shell(
+        group,
+        "while :; do i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done; sleep 0.02; done",
+    )
+}

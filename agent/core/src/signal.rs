@@ -203,6 +203,21 @@ pub struct Event {
     pub headroom: Amount,
 }
 
+/// A kernel event, translated: who uses what was lent to it keeps others waiting for a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delay {
+    /// When the kernel raised it.
+    pub time: Nanos,
+    /// Who borrows.
+    pub slot: Slot,
+    /// The limit that the kernel held at that moment.
+    pub held: Amount,
+    /// The last one that was kept waiting; `None` when it is not known any more.
+    pub waiting: Option<Slot>,
+    /// For how long all of them were, lately.
+    pub waited: Nanos,
+}
+
 /// Why a spend did not lift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -219,6 +234,8 @@ pub enum Denial {
     PoolEmpty,
     /// The node itself is short at this moment, whatever the pool says.
     NodeShort,
+    /// What was lent before has kept others waiting: nothing is lent for a while.
+    Barred,
     /// The envelope's lifts per minute are used up.
     Rate,
     /// A level above is the one that limits: one that is not ours, or a parent that stands no higher.

@@ -15,7 +15,7 @@ use rustix::{
     io::{read, write},
 };
 use trimtab_core::{
-    decide::{Audit, EnvelopeUpdate, Settle, Settled, Synced},
+    decide::{Audit, CalledIn, EnvelopeUpdate, Settle, Settled, Synced},
     signal::{Amount, Denial, Event, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::Level;
@@ -42,6 +42,8 @@ pub enum Command {
     Audit(Audit),
     /// The pool's size, as measured in the last tick.
     Pool(Resource, Amount),
+    /// The borrower of CPU who gives way first.
+    Payer(Option<Slot>),
     /// Memory lent to a workload and not used yet, as measured at that time.
     Unused(Slot, Amount, Nanos),
     /// End the thread.
@@ -62,8 +64,11 @@ pub enum Report {
     },
     /// What became of a decision.
     Settled(Settled),
-    /// Memory that was lent and not used has been taken back, since the node had run short.
+    /// What was lent has been taken back: memory that is not used, since the node had run short, or
+    /// CPU, for one who uses no more than its own.
     Recalled(Settled),
+    /// CPU that was lent has been taken back, since it kept others waiting.
+    CalledIn(CalledIn),
     /// An audit found nothing wrong.
     Synced(Synced),
     /// A record that is not the fast thread's business: cgroups, OOM kills.

@@ -1,12 +1,10 @@
-//! The thread itself: one `epoll` over the ring and the slow loop's wake-up, then one event at
-//! a time from kernel to lever.
+//! The thread itself: one event and one word of the slow loop at a time, from there to the lever.
 
-use std::{io, sync::Arc, thread::JoinHandle};
+use std::sync::Arc;
 
 use rustix::{
-    event::epoll::{self, CreateFlags, EventData, EventFlags},
-    fd::{AsFd as _, OwnedFd},
-    thread::gettid,
+    event::epoll,
+    fd::OwnedFd,
     time::{ClockId, clock_gettime},
 };
 use trimtab_core::{
@@ -16,15 +14,13 @@ use trimtab_core::{
 use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
 
 use super::{
-    memory::{NodeMemory, just_above, recall},
+    memory::{NodeMemory, just_above},
     message::{Command, FastEnd, Report, drain},
-    priority::{Priority, raise},
     pull::{Pulled, pull},
     stats::Stats,
-    table::{Entry, MAX_SLOTS, Table},
+    table::{Entry, Table},
 };
 use crate::{
-    config,
     probe::Ring,
     sense::{
         cpu::cpu_amount,
@@ -32,97 +28,42 @@ use crate::{
     },
 };
 
-/// What the thread is made of.
-pub struct Fast {
-    /// The kernel's events; `None` when no probe could be loaded: the twins still come.
-    pub ring: Option<Ring>,
-    /// The slow loop's messages.
-    pub end: FastEnd,
-    /// Memory of the node that is never granted.
-    pub memory_reserve: Amount,
-    /// How it wishes to be scheduled.
-    pub wish: config::Fast,
-}
-
-/// A running fast thread.
-#[derive(Debug)]
-pub struct Handle {
-    /// Ends after [`Command::Stop`].
-    pub thread: JoinHandle<()>,
-    /// What it says about itself.
-    pub stats: Arc<Stats>,
-    /// What it was granted.
-    pub priority: Priority,
-}
-
-/// Starts the thread and waits until it has its priority.
-///
-/// # Errors
-/// No thread, no `epoll`, or no `/proc/meminfo`.
-pub fn spawn(fast: Fast) -> io::Result<Handle> {
-    let stats = Arc::new(Stats::default());
-    let (tell, told) = std::sync::mpsc::sync_channel(1);
-    let memory = NodeMemory::open(fast.memory_reserve).map_err(io::Error::other)?;
-    let epoll = poll_set(&fast)?;
-    let shared = Arc::clone(&stats);
-    let thread = std::thread::Builder::new()
-        .name("trimtab-fast".into())
-        .spawn(move || {
-            shared.tid.store(
-                gettid().as_raw_nonzero().get(),
-                std::sync::atomic::Ordering::Relaxed,
-            );
-            // The receiver lives until the priority has arrived.
-            let _ = tell.send(raise(fast.wish));
-            let Fast { ring, end, .. } = fast;
-            let running = State {
-                end,
-                memory,
-                scratch: Scratch::new(),
-                pools: [Pool::default(); 2],
-                table: Table::new(),
-                seq: 0,
-                stats: shared,
-            };
-            running.run(&epoll, ring);
-        })?;
-    let priority = told
-        .recv()
-        .map_err(|_| io::Error::other("the fast thread ended at its start"))?;
-    Ok(Handle {
-        thread,
-        stats,
-        priority,
-    })
-}
-
-fn poll_set(fast: &Fast) -> io::Result<OwnedFd> {
-    let set = epoll::create(CreateFlags::CLOEXEC)?;
-    if let Some(ring) = &fast.ring {
-        epoll::add(&set, ring.as_fd(), EventData::new_u64(0), EventFlags::IN)?;
-    }
-    epoll::add(&set, &fast.end.wake, EventData::new_u64(1), EventFlags::IN)?;
-    Ok(set)
-}
-
 /// Now, on the clock that the probes use.
 pub(super) fn now() -> Nanos {
     let time = clock_gettime(ClockId::Monotonic);
     Nanos(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
 }
 
-struct State {
-    end: FastEnd,
-    memory: NodeMemory,
-    scratch: Scratch,
-    pools: [Pool; 2],
-    table: Table,
-    seq: u64,
-    stats: Arc<Stats>,
+/// What the thread has.
+pub(super) struct State {
+    pub(super) end: FastEnd,
+    pub(super) memory: NodeMemory,
+    pub(super) scratch: Scratch,
+    pub(super) pools: [Pool; 2],
+    /// The borrower of CPU who gives way first.
+    pub(super) payer: Option<Slot>,
+    pub(super) table: Table,
+    pub(super) seq: u64,
+    pub(super) stats: Arc<Stats>,
 }
 
 impl State {
-    fn run(mut self, epoll: &OwnedFd, mut ring: Option<Ring>) {
+    /// Everything allocated; nothing managed yet.
+    pub(super) fn new(end: FastEnd, memory: NodeMemory, stats: Arc<Stats>) -> Self {
+        Self {
+            end,
+            memory,
+            scratch: Scratch::new(),
+            pools: [Pool::default(); 2],
+            payer: None,
+            table: Table::new(),
+            seq: 0,
+            stats,
+        }
+    }
+
+    /// Waits for both sides, until the slow loop says stop.
+    pub(super) fn run(mut self, epoll: &OwnedFd, mut ring: Option<Ring>) {
         let mut events = Vec::with_capacity(2);
         loop {
             let patience = self.memory.patience(now());
@@ -158,6 +99,7 @@ impl State {
             kind::THROTTLED_WAKING => Cause::ThrottledWaking,
             kind::MEMORY_NEAR => Cause::MemoryNear,
             kind::RECLAIM_FAILING => Cause::ReclaimFailing,
+            kind::LOAN_DELAYS => return self.delay(record),
             _ => return self.end.report(Report::Record(*record)),
         };
         self.stats.saw(now().since(Nanos(record.time)).0);
@@ -259,8 +201,26 @@ impl State {
         Some((used.minus(Amount(stat.droppable())), headroom))
     }
 
-    /// The law, then the lever.
+    /// The law, then the lever; when the pool is empty, once more if somebody gives way.
     fn spend(&mut self, event: &Event) -> Option<Spend> {
+        let (spend, latency) = match self.spend_once(event)? {
+            (spend, _)
+                if spend.denial == Some(Denial::PoolEmpty) && self.give_way(event).is_some() =>
+            {
+                self.spend_once(event)?
+            }
+            answer => answer,
+        };
+        self.end.report(Report::Spend {
+            spend,
+            latency,
+            above: None,
+        });
+        Some(spend)
+    }
+
+    /// What becomes of an event, and how long that took, in ns.
+    fn spend_once(&mut self, event: &Event) -> Option<(Spend, u64)> {
         let resource = event.resource;
         self.table.surround(event.slot, resource, false);
         let (envelope, lever) = self.table.get(event.slot)?.part(resource)?;
@@ -285,12 +245,7 @@ impl State {
                 self.lent(event.slot, lent);
             }
         }
-        self.end.report(Report::Spend {
-            spend,
-            latency,
-            above: None,
-        });
-        Some(spend)
+        Some((spend, latency))
     }
 
     fn command(&mut self, command: Command) -> std::ops::ControlFlow<()> {
@@ -324,6 +279,7 @@ impl State {
             Command::Settle(order) => self.settle(&order),
             Command::Twin(event) => self.twin(event),
             Command::Audit(audit) => self.audit(&audit),
+            Command::Payer(payer) => self.payer = payer,
             Command::Pool(resource, size) => self.pools[resource.index()].size = size,
             Command::Unused(slot, unused, measured) => self.unused(slot, unused, measured),
             Command::Stop => return std::ops::ControlFlow::Break(()),
@@ -397,28 +353,9 @@ impl State {
             }),
             Some(Record::Settled(settled)) => self.end.report(Report::Settled(settled)),
             Some(Record::Recalled(settled)) => self.end.report(Report::Recalled(settled)),
+            Some(Record::CalledIn(called)) => self.end.report(Report::CalledIn(called)),
             Some(Record::Synced(synced)) => self.end.report(Report::Synced(synced)),
             None => {}
-        }
-    }
-
-    /// Takes back what was lent of memory and is not used: the node has run short.
-    fn recall(&mut self) {
-        for slot in (0..).map(Slot).take(MAX_SLOTS) {
-            let order = |entry: &mut Entry| recall(slot, entry, &mut self.scratch);
-            let Some((order, used)) = self.table.get(slot).and_then(order) else {
-                continue;
-            };
-            let Some(settled) = self.apply(&order) else {
-                continue;
-            };
-            if let Some(entry) = self.table.get(slot)
-                && settled.refusal.is_none()
-            {
-                let unused = entry.unused.min(settled.to.minus(used));
-                self.memory.replace(&mut entry.unused, unused, now());
-            }
-            self.end.report(Report::Recalled(settled));
         }
     }
 
@@ -455,7 +392,8 @@ impl State {
         }
     }
 
-    fn apply(&mut self, order: &Settle) -> Option<Settled> {
+    /// A settlement: the law, then the lever.
+    pub(super) fn apply(&mut self, order: &Settle) -> Option<Settled> {
         self.table.surround(order.slot, order.resource, true);
         let (envelope, lever) = self.table.get(order.slot)?.part(order.resource)?;
         let pool = &mut self.pools[order.resource.index()];
@@ -485,16 +423,5 @@ impl State {
             self.lent(order.slot, lent);
         }
         Some(settled)
-    }
-
-    /// Memory lent anew is unused at first, and no more can be unused than is lent.
-    fn lent(&mut self, slot: Slot, before: Amount) {
-        if let Some(entry) = self.table.get(slot)
-            && let Some(envelope) = &entry.envelopes[Resource::Memory.index()]
-        {
-            let lent = envelope.lent;
-            let unused = entry.unused.plus(lent.minus(before)).min(lent);
-            self.memory.replace(&mut entry.unused, unused, now());
-        }
     }
 }

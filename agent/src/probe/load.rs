@@ -24,7 +24,11 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRIMTAB_PROBES"));
 const PROGRAMS: [(&str, &[Probe]); 8] = [
     (
         "sched_switch",
-        &[Probe::RunqLatency, Probe::ThrottledRunning],
+        &[
+            Probe::RunqLatency,
+            Probe::ThrottledRunning,
+            Probe::LoanDelays,
+        ],
     ),
     (
         "sched_wakeup",
@@ -231,12 +235,13 @@ fn exclude(
             settings: plan.settings,
             status: Vec::new(),
         };
-        alone.settings.duties = ProbeSet::of(probe).duties();
+        alone.settings.duties = ProbeSet::of(probe).and(probe.needs()).duties();
         let mut object = open(&alone, options, 1)?;
         if let Err(error) = load_programs(&mut object, kernel, &alone, options) {
             plan.lower(probe, State::Off, &error.to_string());
         }
     }
+    plan.depend();
     tracing::warn!(%error, "a probe was refused; going on without it");
     Ok(())
 }
@@ -267,6 +272,7 @@ fn attach(object: &mut Ebpf, plan: &mut Plan, options: &Options) {
             }
         }
     }
+    plan.depend();
 }
 
 fn program<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut BtfTracePoint, Error> {

@@ -38,6 +38,7 @@ const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
         Probe::ReclaimFailing => &[&["task_tgid", "task_flags"], MEMORY],
         Probe::OomKill => &[&["task_pid"], MEMORY],
         Probe::CgroupLifecycle => &[&["css_cgroup", "cgroup_parent_css"], CGROUP],
+        Probe::LoanDelays => &[&["task_tgid", "task_prio", "task_group"], GROUP, BANDWIDTH],
     }
 }
 
@@ -137,7 +138,21 @@ impl Plan {
             }
             plan.status.push(status);
         }
+        plan.depend();
         plan
+    }
+
+    /// Takes out the probes that live on the figures of one that is off.
+    pub(super) fn depend(&mut self) {
+        let is_off = |status: &&ProbeStatus| status.state == State::Off;
+        let off: Vec<_> = self.status.iter().filter(is_off).map(|s| s.probe).collect();
+        for probe in Probe::ALL {
+            if let Some(missing) = off.iter().find(|missing| probe.needs().has(**missing))
+                && !off.contains(&probe)
+            {
+                self.lower(probe, State::Off, &format!("needs {missing}, which is off"));
+            }
+        }
     }
 
     /// The probes that are on, wholly or in part.

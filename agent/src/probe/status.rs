@@ -23,11 +23,13 @@ pub enum Probe {
     OomKill,
     /// Groups that are created and removed.
     CgroupLifecycle,
+    /// Alarm: who uses no more than its own waits behind who uses what was lent.
+    LoanDelays,
 }
 
 impl Probe {
     /// Every probe, in the order in which `doctor` shows them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RunqLatency,
         Self::QuotaNear,
         Self::ThrottledRunning,
@@ -36,6 +38,7 @@ impl Probe {
         Self::ReclaimFailing,
         Self::OomKill,
         Self::CgroupLifecycle,
+        Self::LoanDelays,
     ];
 
     /// The name in configuration, metrics and `doctor`.
@@ -50,6 +53,7 @@ impl Probe {
             Self::ReclaimFailing => "reclaim-failing",
             Self::OomKill => "oom-kill",
             Self::CgroupLifecycle => "cgroup-lifecycle",
+            Self::LoanDelays => "loan-delays",
         }
     }
 
@@ -59,11 +63,19 @@ impl Probe {
         match self {
             Self::RunqLatency => &["sched_wakeup", "sched_wakeup_new", "sched_switch"],
             Self::QuotaNear | Self::MemoryNear => &["sched_stat_runtime"],
-            Self::ThrottledRunning => &["sched_switch"],
+            Self::ThrottledRunning | Self::LoanDelays => &["sched_switch"],
             Self::ThrottledWaking => &["sched_wakeup", "sched_wakeup_new"],
             Self::ReclaimFailing => &["mm_vmscan_memcg_reclaim_end"],
             Self::OomKill => &["mark_victim"],
             Self::CgroupLifecycle => &["cgroup_mkdir", "cgroup_rmdir"],
+        }
+    }
+
+    /// The probes on whose figures it lives.
+    pub(super) const fn needs(self) -> ProbeSet {
+        match self {
+            Self::LoanDelays => ProbeSet::of(Self::RunqLatency).with(Self::QuotaNear),
+            _ => ProbeSet::NONE,
         }
     }
 
@@ -77,6 +89,7 @@ impl Probe {
             Self::ReclaimFailing => duty::RECLAIM_FAILING,
             Self::OomKill => duty::OOM_KILL,
             Self::CgroupLifecycle => duty::CGROUP_LIFECYCLE,
+            Self::LoanDelays => duty::LOAN_DELAYS,
         }
     }
 }
@@ -113,6 +126,11 @@ impl ProbeSet {
     #[must_use]
     pub const fn without(self, probe: Probe) -> Self {
         Self(self.0 & !probe.bit())
+    }
+
+    /// The set with all of `other` in it.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// The bits of the kernel's duties.

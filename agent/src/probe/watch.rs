@@ -89,12 +89,21 @@ impl Watches {
         self.change(resource, id, |watch| watch.muted = u32::from(muted))
     }
 
-    /// Sets [`Watch::usual`] of a watched group. `false` when the group is not watched.
+    /// Sets [`Watch::usual`] and [`Watch::own`] of a watched group. `false` when the group is not
+    /// watched.
     ///
     /// # Errors
     /// The system call's error.
-    pub fn set_usual(&mut self, resource: Resource, id: u64, usual: u64) -> Result<bool, Error> {
-        self.change(resource, id, |watch| watch.usual = usual)
+    pub fn set_thresholds(
+        &mut self,
+        resource: Resource,
+        id: u64,
+        usual: u64,
+        own: u64,
+    ) -> Result<bool, Error> {
+        self.change(resource, id, |watch| {
+            (watch.usual, watch.own) = (usual, own);
+        })
     }
 
     /// Reads [`Watch::peak`] (ns of CPU in the busiest period since the last call) and starts it

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use trimtab_core::{
     decide::{
-        Decision, Notice, NoticeKind, Reason, Settled,
+        CalledIn, Decision, Notice, NoticeKind, Reason, Settled,
         reason::{Input, Rule},
     },
     signal::{Amount, Denial, Mode, Nanos, Resource, Spend},
@@ -78,12 +78,29 @@ pub(super) fn decision(workload: &Workload, decision: &Decision) -> Entry {
     }
 }
 
-/// Memory that the fast thread has taken back because the node had run short.
-pub(super) fn recalled(workload: &Workload, settled: &Settled, text: String) -> Entry {
+/// What the fast thread has taken back: memory because the node had run short, CPU for one who
+/// uses no more than its own.
+pub(super) fn recalled(workload: &Workload, settled: &Settled) -> Entry {
+    let (cause, why) = match settled.resource {
+        Resource::Memory => (
+            "node-short",
+            "the node has run short, and what was lent and is not in use goes back",
+        ),
+        Resource::Cpu => (
+            "pool-empty",
+            "the pool is empty, and who uses no more than its own goes before who borrows all the time",
+        ),
+    };
+    let text = format!(
+        "{} {} -> {}: {why}",
+        settled.resource,
+        shown(settled.resource, settled.from),
+        shown(settled.resource, settled.to),
+    );
     Entry {
         from: Some(Quantity::new(settled.resource, settled.from)),
         to: Some(Quantity::new(settled.resource, settled.to)),
-        cause: "node-short".into(),
+        cause: cause.into(),
         rule: word(&Rule::Recall),
         reason: view::Reason {
             text,
@@ -95,6 +112,33 @@ pub(super) fn recalled(workload: &Workload, settled: &Settled, text: String) -> 
             workload,
             settled.resource,
         )
+    }
+}
+
+/// CPU that the fast thread has taken back because it kept others waiting, `waiting` the last.
+pub(super) fn called_in(workload: &Workload, called: &CalledIn, waiting: &str) -> Entry {
+    let CalledIn {
+        settled,
+        delay,
+        barred,
+    } = called;
+    let text = format!(
+        "cpu {} -> {}: what was lent kept others waiting for {}, {waiting} the last, who use no more than their own; nothing is lent for {} s",
+        shown(Resource::Cpu, settled.from),
+        shown(Resource::Cpu, settled.to),
+        delay.waited,
+        barred.since(settled.time).0.div_ceil(Nanos::SECOND.0),
+    );
+    Entry {
+        from: Some(Quantity::new(settled.resource, settled.from)),
+        to: Some(Quantity::new(settled.resource, settled.to)),
+        cause: "loan-delays".into(),
+        rule: word(&Rule::CallIn),
+        reason: view::Reason {
+            text,
+            ..view::Reason::default()
+        },
+        ..entry(EntryKind::Decision, delay.time, workload, settled.resource)
     }
 }
 

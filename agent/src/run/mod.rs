@@ -8,6 +8,7 @@ mod control;
 mod entry;
 mod hooks;
 mod release;
+mod reports;
 mod selection;
 mod snapshot;
 mod start;

@@ -122,7 +122,9 @@ fn measure(load: &'static str, times: &str, law: Law, watched: Duration) -> Resu
         .take_peak(id)?
         .context("the group is not watched")?;
     let usual = (peak + QUOTA / 16).min(QUOTA * 15 / 16);
-    probes.watches().set_usual(Resource::Cpu, id, usual)?;
+    probes
+        .watches()
+        .set_thresholds(Resource::Cpu, id, usual, 0)?;
     let events = collect(&mut ring, watched)?;
     drop(worker);
     let of = |kind: u32| events.iter().filter(move |event| event.kind == kind);

@@ -56,13 +56,15 @@ pub(super) struct Control {
     pub(super) answer: Answer,
     /// Since it was cut to an even share: until when, and up to where it may go meanwhile.
     pub(super) ration: Option<(Nanos, Amount)>,
+    /// Until when nothing is lent to it, since what was lent has kept others waiting.
+    pub(super) barred: Nanos,
     /// The last snapshot had this limit in it.
     pub(super) fresh: bool,
     /// The update that the fast loop has. Without one, the next carries the limit that the kernel
     /// holds: that is (re-)adoption.
     pub(super) sent: Option<EnvelopeUpdate>,
-    /// The kernel's threshold that was last sent.
-    pub(super) usual: Option<u64>,
+    /// The kernel's thresholds that were last sent: usual, and its own.
+    pub(super) told: Option<(u64, u64)>,
 }
 
 impl Control {
@@ -96,9 +98,10 @@ impl Control {
             foreign: Foreign::default(),
             answer: Answer::None,
             ration: None,
+            barred: Nanos(0),
             fresh: false,
             sent: None,
-            usual: None,
+            told: None,
         }
     }
 

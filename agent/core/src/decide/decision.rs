@@ -3,6 +3,7 @@
 use super::envelope::EnvelopeUpdate;
 use super::order::{Audit, Settle};
 use super::reason::Reason;
+use super::thresholds::Thresholds;
 use crate::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -89,9 +90,11 @@ pub enum NoticeKind {
 }
 
 /// Everything that follows from one snapshot. The caller passes on, in this order, `pools`,
-/// `updates`, `settles`, `audits` and `twins` to the fast loop, and `usual` to the kernel.
+/// `payer`, `updates`, `settles`, `audits` and `twins` to the fast loop, and `thresholds` to the
+/// kernel.
 ///
-/// `updates` and `usual` are sent once, when they change: they must arrive. The rest may be lost.
+/// `updates` and `thresholds` are sent once, when they change: they must arrive. The rest may be
+/// lost.
 ///
 /// No event has just told the fast loop which limit the kernel holds when it comes to `settles`
 /// and `twins`, so it reads the limit first: for a settlement it makes an [`Audit`] of what it
@@ -111,8 +114,11 @@ pub struct Tick {
     pub audits: Vec<Audit>,
     /// The sizes of the pools.
     pub pools: [Amount; 2],
-    /// Thresholds for the kernel's watch maps that have changed: ns of CPU per period, or bytes.
-    pub usual: Vec<(Slot, Resource, u64)>,
+    /// The borrower of CPU whose loan goes first when one who uses no more than its own finds the
+    /// pool lent out.
+    pub payer: Option<Slot>,
+    /// Thresholds for the kernel's watch maps that have changed.
+    pub thresholds: Vec<Thresholds>,
     /// What people should know.
     pub notices: Vec<Notice>,
 }

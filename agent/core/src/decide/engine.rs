@@ -222,6 +222,7 @@ impl Engine {
             parent: self.managed_above(slot, resource),
             nested: !self.cap(slot, resource).is_unlimited(),
             adopted: control.adopted,
+            modest: self.is_modest(slot, control),
             floor: self.floors[slot.0 as usize][index],
             ceiling,
             step: control.bounds.step,

@@ -27,6 +27,8 @@ pub struct Envelope {
     pub nested: bool,
     /// The limit that its owner had set when the workload was adopted; unlimited when none was.
     pub adopted: Amount,
+    /// Whether it wanted no more than its own in one of the last two ticks.
+    pub modest: bool,
     /// The limit is never trimmed below this.
     pub floor: Amount,
     /// The limit is never lifted above this.
@@ -51,6 +53,10 @@ pub struct Envelope {
     pub burst_started: Nanos,
     /// Lifts in the present burst.
     pub burst_lifts: u32,
+    /// Until when nothing is lent to it, since what was lent has kept others waiting.
+    pub barred: Nanos,
+    /// How long the last such time is or was; 0 for none.
+    pub bar: Nanos,
     /// A limit found in the kernel that is not ours; nothing is written until re-adoption.
     pub foreign: Option<Amount>,
     /// Sequence number of the last change of `limit`; 0 for none.
@@ -81,6 +87,8 @@ pub struct EnvelopeUpdate {
     pub nested: bool,
     /// See [`Envelope::adopted`].
     pub adopted: Amount,
+    /// See [`Envelope::modest`].
+    pub modest: bool,
     /// See [`Envelope::floor`].
     pub floor: Amount,
     /// See [`Envelope::ceiling`].
@@ -112,6 +120,7 @@ impl Envelope {
             parent: update.parent,
             nested: update.nested,
             adopted: update.adopted,
+            modest: update.modest,
             floor: update.floor,
             ceiling: update.ceiling,
             step: update.step,
@@ -123,6 +132,8 @@ impl Envelope {
             lifts: Rate { due: Nanos(0) },
             burst_started: Nanos(0),
             burst_lifts: 0,
+            barred: Nanos(0),
+            bar: Nanos(0),
             foreign: None,
             seq: 0,
             above: Amount::UNLIMITED,
@@ -159,12 +170,25 @@ impl Envelope {
     }
 
     /// The highest limit that the pool allows at this moment; never below the present one.
-    pub(super) fn reach(&self, pool: &Pool) -> Amount {
+    pub(super) fn reach(&self, now: Nanos, pool: &Pool) -> Amount {
+        let free = self.limit.max(self.base());
         if self.nested {
             Amount::UNLIMITED
+        } else if self.is_barred(now) {
+            free
         } else {
-            self.limit.max(self.base()).plus(pool.left())
+            free.plus(pool.left())
         }
+    }
+
+    /// Whether nothing may be lent to it.
+    pub(super) fn is_barred(&self, now: Nanos) -> bool {
+        now < self.barred
+    }
+
+    /// Less than this is not worth a write when the pool runs out.
+    pub(super) fn worth(&self) -> Amount {
+        Amount((self.step.0 / 4).max(self.limit.0 / 16).max(1))
     }
 
     /// Takes a new limit whose write begins now.

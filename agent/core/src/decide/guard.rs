@@ -28,6 +28,8 @@ pub(super) struct Scene<'a> {
     pub(super) node: Amount,
     /// The highest limit that the pool allows, as far as the slow loop knows.
     pub(super) pool: Amount,
+    /// Until when nothing may be lent to it.
+    pub(super) barred: Nanos,
     /// Whether the workload's first minutes are over.
     pub(super) settled_in: bool,
     /// When the limit was last raised.
@@ -100,6 +102,9 @@ fn raise(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard
     passed.at_most(Guard::Parent, scene.parent);
     passed.at_most(Guard::Node, scene.node);
     passed.at_most(Guard::Pool, scene.pool);
+    if scene.need.now < scene.barred {
+        passed.at_most(Guard::Barred, scene.base.max(scene.need.limit));
+    }
     passed.to = scene.grain.quantise(passed.to, Round::Down).min(passed.to);
     if passed.to > scene.need.limit && worth(scene.need.limit, passed.to.minus(scene.need.limit)) {
         Ok(())

@@ -4,7 +4,7 @@ use super::control::{Answer, Control};
 use super::decision::{Notice, NoticeKind};
 use super::engine::Engine;
 use super::reason::Rule;
-use super::record::{Record, Refusal, Settled};
+use super::record::{CalledIn, Record, Refusal, Settled};
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource, Slot, Spend};
 
 impl Engine {
@@ -14,14 +14,10 @@ impl Engine {
         match record {
             Record::Spend(spend) => self.record_spend(spend),
             Record::Settled(settled) => self.record_settled(settled),
-            Record::Recalled(settled) => {
-                if let Some(control) =
-                    self.control_mut(settled.slot, settled.resource, settled.epoch)
-                {
-                    control.ordered = Some(Rule::Recall);
-                }
-                self.record_settled(settled);
-            }
+            Record::Recalled(settled) => self.record_recall(settled, Rule::Recall, None),
+            Record::CalledIn(CalledIn {
+                settled, barred, ..
+            }) => self.record_recall(settled, Rule::CallIn, Some(*barred)),
             Record::Synced(synced) => {
                 if let Some(control) = self.control_mut(synced.slot, synced.resource, synced.epoch)
                 {
@@ -72,6 +68,16 @@ impl Engine {
         }
     }
 
+    /// The fast loop has ended a loan by itself.
+    fn record_recall(&mut self, settled: &Settled, rule: Rule, barred: Option<Nanos>) {
+        let control = self.control_mut(settled.slot, settled.resource, settled.epoch);
+        if let Some(control) = control {
+            control.ordered = Some(rule);
+            control.barred = barred.unwrap_or(control.barred);
+        }
+        self.record_settled(settled);
+    }
+
     fn record_settled(&mut self, settled: &Settled) {
         let (slot, resource) = (settled.slot, settled.resource);
         if settled.refusal == Some(Refusal::Foreign) {
@@ -93,7 +99,10 @@ impl Engine {
                 control.seq = settled.envelope_seq;
                 if matches!(
                     refusal,
-                    Refusal::NoChange | Refusal::LimitedAbove | Refusal::WriteFailed
+                    Refusal::NoChange
+                        | Refusal::LimitedAbove
+                        | Refusal::Barred
+                        | Refusal::WriteFailed
                 ) {
                     // Not again at the next tick.
                     control.trimmed = settled.time;

@@ -116,6 +116,29 @@ impl Engine {
         }
     }
 
+    /// Whether a workload wanted no more than its own in one of the last two ticks.
+    pub(super) fn is_modest(&self, slot: Slot, control: &Control) -> bool {
+        let base = control.base(self.floors[slot.0 as usize][control.resource.index()]);
+        control.usage.least() <= base
+    }
+
+    /// Whose loan goes first when one who uses no more than its own finds the pool lent out: the
+    /// largest of those who use more.
+    pub(super) fn payer(&self) -> Option<Slot> {
+        let resource = Resource::Cpu;
+        let borrowers = self.order.iter().copied().filter(|slot| {
+            let control = self
+                .workload(*slot)
+                .and_then(|workload| workload.controls[resource.index()].as_ref());
+            control.is_some_and(|control| !self.is_modest(*slot, control))
+        });
+        borrowers
+            .map(|slot| (self.loan(slot, resource), Reverse(slot)))
+            .filter(|(loan, _)| *loan > Amount::ZERO)
+            .max()
+            .map(|(_, Reverse(slot))| slot)
+    }
+
     /// Whether the fast loop has refused a lift since the last tick because the pool was empty.
     fn refused(&self, slot: Slot, resource: Resource) -> bool {
         let control = self

@@ -5,7 +5,8 @@
 //!   [`Engine::tick`] on a fresh snapshot; the [`Tick`] goes to the fast loop, the journal and the
 //!   kernel.
 //! - fast, on an event: put the ancestors' smallest limit into [`Envelope::above`], parents first
-//!   when both are short, [`spend()`]; on a lift write, then [`written`] or [`refund`].
+//!   when both are short, [`spend()`]; on a lift write, then [`written`] or [`refund`]. On a delay
+//!   [`call_in`], and when the pool is empty [`give_way`]: what they order as if the slow loop had.
 //! - fast, on the slow loop's word: [`adopt`], [`refit`], [`release`]; [`settle()`] after an
 //!   [`audit`] of the limit just read, then [`written`] or [`unsettle`].
 //!
@@ -13,6 +14,7 @@
 
 mod control;
 pub mod decision;
+pub mod delay;
 pub mod engine;
 pub mod envelope;
 pub mod explain;
@@ -34,11 +36,12 @@ pub mod sentence;
 pub mod settings;
 pub mod settle;
 pub mod spend;
+pub mod thresholds;
 mod tick;
-mod usual;
 pub mod view;
 
 pub use decision::{Decision, Notice, NoticeKind, Tick};
+pub use delay::{call_in, give_way};
 pub use engine::Engine;
 pub use envelope::{Envelope, EnvelopeUpdate};
 pub use explain::explain;
@@ -46,9 +49,10 @@ pub use grain::{Grain, Round, quantise};
 pub use order::{Audit, Settle};
 pub use pool::Pool;
 pub use reason::Reason;
-pub use record::{Record, Refusal, Settled, Synced};
+pub use record::{CalledIn, Record, Refusal, Settled, Synced};
 pub use sentence::Quantity;
 pub use settings::{Bounds, Headroom, Policy, Settings, Threshold, WorkloadSpec};
 pub use settle::{adopt, audit, refit, release, settle, stand_back, unsettle};
 pub use spend::{deny, refund, spend, written};
+pub use thresholds::Thresholds;
 pub use view::View;

@@ -46,13 +46,15 @@ pub enum Rule {
     Recall,
     /// Somebody was refused: nobody keeps more than an even share of the pool.
     Share,
+    /// What was lent kept others waiting, who use no more than their own.
+    CallIn,
 }
 
 impl Rule {
     /// Whether it calls in a loan.
     #[must_use]
     pub const fn is_recall(self) -> bool {
-        matches!(self, Self::Recall | Self::Share)
+        matches!(self, Self::Recall | Self::Share | Self::CallIn)
     }
 }
 
@@ -153,6 +155,8 @@ pub enum Guard {
     Node,
     /// What the pool has left.
     Pool,
+    /// Nothing is lent for a while, since what was lent has kept others waiting.
+    Barred,
     /// The change would be too small to be worth a write.
     TooSmall,
 }

@@ -1,6 +1,6 @@
 //! What the fast loop did, as it tells the slow one.
 
-use crate::signal::{Amount, Nanos, Resource, Slot, Spend};
+use crate::signal::{Amount, Delay, Nanos, Resource, Slot, Spend};
 use serde::{Deserialize, Serialize};
 
 /// One message from the fast loop to the slow one. They are sent in the order in which things
@@ -12,10 +12,24 @@ pub enum Record {
     Spend(Spend),
     /// A decision was applied or refused.
     Settled(Settled),
-    /// Memory that was lent and not used has been taken back, since the node had run short.
+    /// What was lent has been taken back: memory that is not used, since the node had run short, or
+    /// CPU, for one who uses no more than its own.
     Recalled(Settled),
+    /// A loan has been called in, since it kept others waiting.
+    CalledIn(CalledIn),
     /// An audit found nothing wrong: this is what the envelope holds.
     Synced(Synced),
+}
+
+/// The end of a loan that kept others waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalledIn {
+    /// What became of the order to end it.
+    pub settled: Settled,
+    /// Who waited for how long.
+    pub delay: Delay,
+    /// Until when nothing is lent.
+    pub barred: Nanos,
 }
 
 /// What an envelope holds.
@@ -71,6 +85,8 @@ pub enum Refusal {
     NotEnforced,
     /// The pool has nothing left for a raise.
     PoolEmpty,
+    /// What was lent before has kept others waiting: nothing is lent for a while.
+    Barred,
     /// The parent's limit leaves no room for a raise.
     LimitedAbove,
     /// The limit already stands there.

@@ -54,6 +54,7 @@ impl Engine {
             parent,
             node,
             pool,
+            barred: control.barred,
             settled_in: now.since(workload.born) >= control.bounds.warm_up,
             raised: control.raised,
             trimmed: control.trimmed,

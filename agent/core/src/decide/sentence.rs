@@ -85,6 +85,7 @@ impl Display for Denial {
             Self::Ceiling => "the ceiling is reached",
             Self::PoolEmpty => "the pool has nothing left that is worth a write",
             Self::NodeShort => "the node itself is short",
+            Self::Barred => "what was lent before kept others waiting",
             Self::Rate => "the lifts per minute are used up",
             Self::LimitedAbove => "a level above is the one that limits",
             Self::Reclaimable => "what fills it is page cache, which can be dropped",
@@ -105,6 +106,7 @@ impl Display for Rule {
             Self::Undo => "the last trim hurt and is given back twice",
             Self::Recall => "the pool is short and this loan is idle",
             Self::Share => "the pool is short and this is more than an even share",
+            Self::CallIn => "what was lent kept others waiting",
         })
     }
 }
@@ -125,6 +127,7 @@ impl Display for Guard {
             Self::MemoryStays => "memory is only lifted",
             Self::Node => "the node's free memory",
             Self::Pool => "what the pool has left",
+            Self::Barred => "what was lent before, which kept others waiting",
             Self::TooSmall => "too small a change",
         })
     }

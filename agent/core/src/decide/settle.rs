@@ -19,7 +19,7 @@ pub fn settle(
     order: &Settle,
 ) -> Settled {
     let from = envelope.limit;
-    let outcome = target(envelope, pool, order);
+    let outcome = target(now, envelope, pool, order);
     if let Ok(to) = outcome {
         if to < from {
             // What comes after a trim is a new burst.
@@ -63,7 +63,7 @@ pub fn unsettle(envelope: &mut Envelope, pool: &mut Pool, settled: Settled) -> S
 }
 
 /// Where a settlement leads, or why nowhere.
-fn target(envelope: &Envelope, pool: &Pool, order: &Settle) -> Result<Amount, Refusal> {
+fn target(now: Nanos, envelope: &Envelope, pool: &Pool, order: &Settle) -> Result<Amount, Refusal> {
     if order.epoch != envelope.epoch || order.seen_seq != envelope.seq || envelope.pending() {
         return Err(Refusal::Superseded);
     }
@@ -99,12 +99,16 @@ fn target(envelope: &Envelope, pool: &Pool, order: &Settle) -> Result<Amount, Re
         .grain
         .quantise(envelope.above, Round::Down)
         .min(envelope.above);
-    let pool = envelope.grain.quantise(envelope.reach(pool), Round::Down);
+    let pool = envelope
+        .grain
+        .quantise(envelope.reach(now, pool), Round::Down);
     let to = wanted.min(above).min(pool);
     if to > from {
         Ok(to)
     } else if above < pool {
         Err(Refusal::LimitedAbove)
+    } else if envelope.is_barred(now) {
+        Err(Refusal::Barred)
     } else {
         Err(Refusal::PoolEmpty)
     }
@@ -132,6 +136,7 @@ pub fn refit(envelope: &mut Envelope, pool: &mut Pool, update: &EnvelopeUpdate) 
     envelope.parent = update.parent;
     envelope.nested = update.nested;
     envelope.adopted = update.adopted;
+    envelope.modest = update.modest;
     envelope.floor = update.floor;
     envelope.ceiling = update.ceiling;
     envelope.step = update.step;

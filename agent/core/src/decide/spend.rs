@@ -126,7 +126,7 @@ fn lift(now: Nanos, envelope: &Envelope, pool: &Pool, event: &Event) -> Result<A
         return Err(Denial::Rate);
     }
     let doubled = limit.percent(200).max(limit.plus(envelope.step));
-    let by_pool = envelope.reach(pool);
+    let by_pool = envelope.reach(now, pool);
     let by_node = node_reach(envelope, event);
     let wanted = if in_burst(now, envelope) {
         further(envelope, doubled, by_pool.min(by_node))
@@ -139,14 +139,15 @@ fn lift(now: Nanos, envelope: &Envelope, pool: &Pool, event: &Event) -> Result<A
         return Ok(wanted);
     }
     let to = envelope.grain.quantise(allowed, Round::Down).min(allowed);
-    let worth = Amount((envelope.step.0 / 4).max(limit.0 / 16).max(1));
     let returns_to_base = limit < envelope.base() && to >= envelope.base();
-    if to > limit && (returns_to_base || to.minus(limit) >= worth) {
+    if to > limit && (returns_to_base || to.minus(limit) >= envelope.worth()) {
         Ok(to)
     } else if allowed == envelope.above {
         Err(Denial::LimitedAbove)
     } else if by_node < by_pool {
         Err(Denial::NodeShort)
+    } else if envelope.is_barred(now) {
+        Err(Denial::Barred)
     } else {
         Err(Denial::PoolEmpty)
     }

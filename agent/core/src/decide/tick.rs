@@ -31,6 +31,7 @@ impl Engine {
         self.plan();
         let raises = self.decide(now, &mut out);
         self.recall(now, snapshot.elapsed, &mut out);
+        out.payer = self.payer();
         // Children before parents.
         let rank = |settle: &Settle| self.workload(settle.slot).map(|workload| workload.rank);
         out.settles.sort_by_key(|settle| Reverse(rank(settle)));
@@ -146,9 +147,7 @@ impl Engine {
                     continue;
                 };
                 control.answer = Answer::None;
-                if let Some(usual) = super::usual::news(control) {
-                    out.usual.push((slot, resource, usual));
-                }
+                out.thresholds.extend(self.thresholds(slot, resource));
             }
         }
     }

@@ -64,6 +64,12 @@ impl Usage {
         self.last.max(self.previous)
     }
 
+    /// The smaller demand of the last two ticks.
+    #[must_use]
+    pub fn least(&self) -> Amount {
+        self.wanted[0].min(self.wanted[1])
+    }
+
     /// The larger demand of the last two ticks.
     #[must_use]
     pub fn wanted(&self) -> Amount {

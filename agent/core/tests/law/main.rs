@@ -1,5 +1,6 @@
 //! The fast loop's law, rule by rule.
 
+mod delays;
 mod lifts;
 mod settling;
 
@@ -18,6 +19,7 @@ pub(crate) fn update(resource: Resource) -> EnvelopeUpdate {
         armed: true,
         parent: None,
         nested: false,
+        modest: true,
         adopted: Amount(100_000),
         floor: Amount(50_000),
         ceiling: Amount(2_000_000),

@@ -153,7 +153,11 @@ fn step(world: &mut World, random: &mut Random, late: &mut Option<Snapshot>) {
         3 if exists(world, slot) && world.kernel.children(slot).next().is_none() => {
             world.remove(slot);
         }
-        4..60 if exists(world, slot) => event(world, random, slot),
+        4..8 if exists(world, slot) => {
+            let waiting = random.slot();
+            world.delay(slot, waiting);
+        }
+        8..60 if exists(world, slot) => event(world, random, slot),
         60..70 if exists(world, slot) => {
             let resource = random.resource();
             world.kernel.group_mut(slot).needs[resource.index()] = random.need(resource);
@@ -233,7 +237,8 @@ fn calm(world: &mut World) {
                 "slot {slot} {resource:?}"
             );
             // A record may be under way.
-            let news = world.records.iter().any(|record| matches!(record, Record::Settled(settled) if settled.slot == world::to_slot(slot))
+            let news = world.records.iter().any(|record| matches!(record, Record::Settled(settled) | Record::Recalled(settled) if settled.slot == world::to_slot(slot))
+                || matches!(record, Record::CalledIn(called) if called.settled.slot == world::to_slot(slot))
                 || matches!(record, Record::Spend(spend) if spend.event.slot == world::to_slot(slot)));
             assert!(
                 news || view.limit == kernel,

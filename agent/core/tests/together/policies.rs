@@ -36,24 +36,24 @@ fn steady_workloads_are_told_from_unusual_ones() {
     live(&mut world, 10);
     let usual: Vec<_> = live(&mut world, 10)
         .into_iter()
-        .flat_map(|tick| tick.usual)
+        .flat_map(|tick| tick.thresholds)
         .collect();
     assert!(usual.is_empty(), "nothing new: {usual:?}");
     let mut world = one(500_000, 420_000);
     let first = live(&mut world, 1).remove(0);
     let cpu = first
-        .usual
+        .thresholds
         .iter()
-        .find(|(_, resource, _)| *resource == Resource::Cpu)
-        .unwrap()
-        .2;
+        .find(|thresholds| thresholds.resource == Resource::Cpu)
+        .unwrap();
     assert_eq!(
-        cpu, 46_000_000,
-        "halfway between 42 ms and 50 ms of each 100 ms"
+        (cpu.usual, cpu.own),
+        (46_000_000, 50_000_000),
+        "halfway between 42 ms and 50 ms of each 100 ms, which is all its own"
     );
     let mut idle = one(500_000, 20_000);
     assert_eq!(
-        live(&mut idle, 1)[0].usual[0].2,
+        live(&mut idle, 1)[0].thresholds[0].usual,
         2_500_000,
         "a quarter more than the 2 ms that an idle one uses"
     );
@@ -241,7 +241,7 @@ fn a_trim_has_its_threshold_before_the_next_tick() {
     assert!(trimmed);
     let slot = Slot(0);
     assert_eq!(
-        world.engine.usual(slot, Resource::Cpu),
+        world.engine.thresholds(slot, Resource::Cpu),
         None,
         "known since the last tick"
     );
@@ -249,7 +249,10 @@ fn a_trim_has_its_threshold_before_the_next_tick() {
         world.engine.record(&record);
     }
     let limit = limit(&world, 0, CPU);
-    let usual = world.engine.usual(slot, Resource::Cpu);
+    let usual = world
+        .engine
+        .thresholds(slot, Resource::Cpu)
+        .map(|thresholds| thresholds.usual);
     assert!(
         usual.is_some_and(|ns| ns < limit * 100),
         "{usual:?} ns of each 100 ms under {limit}"

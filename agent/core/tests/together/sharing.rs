@@ -81,8 +81,12 @@ fn who_spins_first_gains_nothing() {
         "while nobody else wants it"
     );
     world.kernel.group_mut(1).needs[CPU] = Amount(4_000_000);
-    let ticks = live(&mut world, 3);
-    assert_eq!(rules(&ticks), [Rule::Share]);
+    burst(&mut world);
+    assert_eq!(
+        [limit(&world, 0, CPU), limit(&world, 1, CPU)],
+        [2_000_000; 2],
+        "without waiting for a tick"
+    );
     let writes = world.writes;
     assert!(rules(&live(&mut world, 300)).is_empty());
     assert_eq!(
@@ -272,5 +276,77 @@ fn what_was_lent_returns_when_the_borrower_goes() {
             .unwrap()
             .limit,
         Amount(200_000)
+    );
+}
+
+#[test]
+fn who_keeps_others_waiting_is_held_to_its_own_and_tried_again_less_and_less() {
+    let mut world = World::new(Version::V2, 2, settings());
+    for (slot, need) in [(0, 4_000_000), (1, 80_000)] {
+        world.adopt(
+            slot,
+            group(100_000, need),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(50_000),
+        );
+    }
+    live(&mut world, 1);
+    assert!(limit(&world, 0, CPU) > 100_000);
+    world.delay(0, 1);
+    assert!(limit(&world, 0, CPU) > 100_000, "it may be a burst");
+    let mut lent = 0;
+    for _ in 0..300 {
+        live(&mut world, 1);
+        // It spins for a second before the kernel tells whom that delays.
+        if limit(&world, 0, CPU) > 100_000 {
+            lent += 1;
+            world.delay(0, 1);
+            assert_eq!(limit(&world, 0, CPU), 100_000);
+        }
+    }
+    assert_eq!(
+        lent, 8,
+        "at once, and 2, 6, 14, 30, 62, 126 and 254 s later"
+    );
+    assert!(
+        world.writes <= 25,
+        "{} writes in five minutes",
+        world.writes
+    );
+    assert_eq!(limit(&world, 1, CPU), 100_000);
+}
+
+#[test]
+fn a_burst_goes_before_who_borrows_all_the_time() {
+    let mut world = World::new(Version::V2, 4, settings());
+    for slot in 0..4 {
+        world.adopt(
+            slot,
+            group(500_000, 100_000),
+            Mode::Enforce,
+            Policy::default(),
+            bounds(500_000),
+        );
+    }
+    world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
+    live(&mut world, 30);
+    assert!(world.pools[CPU].left() < Amount(500_000));
+    for slot in [1, 2, 3] {
+        world.kernel.group_mut(slot).needs[CPU] = Amount(1_000_000);
+    }
+    burst(&mut world);
+    let limits = [0, 1, 2, 3].map(|slot| limit(&world, slot, CPU));
+    assert!(
+        limits
+            .iter()
+            .all(|limit| (900_000..1_100_000).contains(limit)),
+        "an even share of the pool for each: {limits:?}"
+    );
+    let spent = world.event(0, Resource::Cpu, Cause::QuotaNear);
+    assert_eq!(
+        spent.and_then(|spent| spent.denial),
+        Some(Denial::PoolEmpty),
+        "nobody gives way to who borrows all the time"
     );
 }

@@ -1,14 +1,15 @@
 //! A world for the core: the kernel's rules, the fast loop and the slow loop, as the agent has
 //! them, but with time and failures in the test's hand. It checks the invariants as it goes.
 
+mod fast;
 pub(crate) mod kernel;
 
 use kernel::{Group, Kernel, Version};
 use trimtab_core::decide::{
-    Audit, Bounds, Engine, Envelope, EnvelopeUpdate, Policy, Pool, Record, Settings, Settle, Tick,
-    WorkloadSpec, adopt, audit, refit, refund, release, settle, spend, unsettle, written,
+    Bounds, Engine, Envelope, EnvelopeUpdate, Policy, Pool, Record, Settings, Settle, Tick,
+    WorkloadSpec, adopt, audit, refit, release,
 };
-use trimtab_core::signal::{Amount, Cause, Event, Mode, Nanos, Resource, Slot, Spend};
+use trimtab_core::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use trimtab_core::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
 
 /// The next writes that fail although the kernel would take them.
@@ -22,6 +23,7 @@ pub(crate) struct World {
     pub(crate) envelopes: Vec<[Option<Envelope>; 2]>,
     pub(crate) epochs: Vec<u32>,
     pub(crate) pools: [Pool; 2],
+    pub(crate) payer: Option<Slot>,
     pub(crate) now: u64,
     pub(crate) seq: u64,
     pub(crate) last_tick: u64,
@@ -55,6 +57,7 @@ impl World {
             envelopes: Vec::new(),
             epochs: Vec::new(),
             pools: [Pool::default(); 2],
+            payer: None,
             now: 1_000 * Nanos::SECOND.0,
             seq: 0,
             last_tick: 999 * Nanos::SECOND.0,
@@ -123,126 +126,6 @@ impl World {
             self.kernel.group_mut(slot).foreign[resource.index()] = true;
         }
         done
-    }
-
-    /// The kernel tells the fast loop that a group is short. Returns what was done.
-    pub(crate) fn event(&mut self, slot: usize, resource: Resource, cause: Cause) -> Option<Spend> {
-        let group = self.kernel.groups[slot]?;
-        let event = Event {
-            time: Nanos(self.now),
-            slot: to_slot(slot),
-            resource,
-            cause,
-            held: group.limits[resource.index()],
-            used: match resource {
-                Resource::Cpu => Amount::ZERO,
-                Resource::Memory => self.kernel.used(slot, resource),
-            },
-            headroom: match resource {
-                Resource::Cpu => Amount::UNLIMITED,
-                Resource::Memory => self.node.memory_available.minus(self.settings.reserve[1]),
-            },
-        };
-        self.spend(&event)
-    }
-
-    /// The fast loop on one event.
-    fn spend(&mut self, event: &Event) -> Option<Spend> {
-        let (slot, index) = (event.slot.0 as usize, event.resource.index());
-        let above = self.above(slot, index);
-        let mut envelope = self.envelopes[slot][index]?;
-        envelope.above = above;
-        self.seq += 1;
-        self.now += 1_000;
-        let mut spent = spend(
-            Nanos(self.now),
-            self.seq,
-            &mut envelope,
-            &mut self.pools[index],
-            event,
-        );
-        if spent.denial.is_none() {
-            let pool = &self.pools[index];
-            assert!(
-                spent.granted == Amount::ZERO || pool.lent <= pool.size,
-                "granted what is not there: {spent:?}"
-            );
-            assert!(
-                spent.to > spent.from && spent.to <= envelope.ceiling,
-                "{spent:?} {envelope:?}"
-            );
-            if self.write(slot, event.resource, spent.from, spent.to) {
-                written(&mut envelope, Nanos(self.now));
-            } else {
-                spent = refund(&mut envelope, &mut self.pools[index], spent);
-            }
-        } else {
-            self.denied += 1;
-        }
-        self.envelopes[slot][index] = Some(envelope);
-        self.tell(Record::Spend(spent));
-        Some(spent)
-    }
-
-    /// The fast loop on a settlement: it reads the limit first, since no event has told it.
-    fn settle(&mut self, order: &Settle) {
-        let (slot, index) = (order.slot.0 as usize, order.resource.index());
-        let above = self.above(slot, index);
-        let below = self.below(slot, index);
-        let (Some(mut envelope), Some(group)) =
-            (self.envelopes[slot][index], self.kernel.groups[slot])
-        else {
-            return;
-        };
-        let seen = Audit {
-            time: Nanos(self.now),
-            slot: order.slot,
-            resource: order.resource,
-            epoch: envelope.epoch,
-            held: group.limits[index],
-        };
-        self.seq += 2;
-        if let Some(record @ Record::Spend(_)) =
-            audit(self.seq - 1, &mut envelope, &self.pools[index], &seen)
-        {
-            self.tell(record);
-        }
-        envelope.above = above;
-        envelope.below = below;
-        let mut settled = settle(
-            Nanos(self.now),
-            self.seq,
-            &mut envelope,
-            &mut self.pools[index],
-            order,
-        );
-        if settled.refusal.is_none() {
-            assert!(settled.to != settled.from, "{settled:?}");
-            if settled.to > settled.from {
-                assert!(settled.to <= envelope.ceiling, "{settled:?} {envelope:?}");
-            } else {
-                assert!(settled.to >= envelope.floor, "{settled:?} {envelope:?}");
-                let own = settled.to >= envelope.base();
-                assert!(
-                    own || settled.to >= self.seen_use[slot][index],
-                    "below use: {settled:?}"
-                );
-            }
-            self.now += 1_000;
-            if self.write(slot, order.resource, settled.from, settled.to) {
-                written(&mut envelope, Nanos(self.now));
-            } else {
-                settled = unsettle(&mut envelope, &mut self.pools[index], settled);
-            }
-        }
-        self.envelopes[slot][index] = Some(envelope);
-        self.tell(Record::Settled(settled));
-    }
-
-    fn tell(&mut self, record: Record) {
-        if !self.lose_records {
-            self.records.push(record);
-        }
     }
 
     /// Writes as the agent would, and checks what only the kernel can see.
@@ -388,6 +271,7 @@ impl World {
         for (pool, size) in self.pools.iter_mut().zip(tick.pools) {
             pool.size = size;
         }
+        self.payer = tick.payer;
         for update in &tick.updates {
             self.update(update);
         }
