@@ -303,7 +303,7 @@ impl Ledger {
                 };
                 let marked = mark
                     .zip(self.marks.as_ref())
-                    .and_then(|(index, marks)| marks.get(index).ok().flatten());
+                    .and_then(|(index, marks)| marks.get(index));
                 match marked {
                     Some(marked) => marked.contains(&amount),
                     None => *least <= amount && amount <= *most,

@@ -307,7 +307,7 @@ impl Lever {
         let held = self.kind.quantise(amount);
         if let Some(mark) = &self.mark {
             mark.about_to_write(held)
-                .map_err(|source| self.failed("pwrite to the marks", source))?;
+                .map_err(|source| self.failed("store to the marks", source))?;
         }
         self.file
             .write_at(&text[..length], 0)

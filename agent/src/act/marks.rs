@@ -1,21 +1,26 @@
 //! What each moving limit was last set to, kept where it survives the agent's death.
 //!
 //! The ledger is durable and therefore slow; moving limits move in microseconds. Each has a
-//! record of two amounts in a file on tmpfs: the one before, and the one about to be written.
-//! It is set by one `pwrite` into memory before the limit itself, so that after a crash at any
-//! moment the kernel holds one of the two, or else somebody else has written.
+//! record of two amounts in a file on tmpfs that is mapped into memory: the one before, and the one
+//! about to be written. It is set by two stores before the limit itself, so that after a crash at
+//! any moment the kernel holds one of the two, or else somebody else has written.
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{Mode, OFlags};
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 use trimtab_core::signal::Amount;
 
+/// Bytes of a record.
 const RECORD: usize = 16;
+
+/// Records in the file: two for each workload that an agent can manage, and as many left over from
+/// earlier ones.
+const RECORDS: usize = 1 << 14;
 
 /// `statfs` numbers of file systems that live in memory, where a write never waits for a disk.
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
@@ -24,6 +29,7 @@ const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 #[derive(Clone, Debug)]
 pub struct Marks {
     file: Arc<File>,
+    records: Arc<Records>,
     path: PathBuf,
 }
 
@@ -58,8 +64,11 @@ impl Marks {
             let reason = format!("{}: made by somebody else", path.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
+        let file = File::from(fd);
+        let records = Records::of(&file)?;
         Ok(Self {
-            file: Arc::new(File::from(fd)),
+            file: Arc::new(file),
+            records: Arc::new(records),
             path: path.to_path_buf(),
         })
     }
@@ -70,41 +79,31 @@ impl Marks {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    /// Sets a record to one amount, and makes room for it, so that later writes cannot fail.
+    /// Sets a record to one amount, and makes room for it, so that later ones cannot fail.
     ///
     /// # Errors
-    /// The file system is full.
+    /// The file system is full, or there are more records than the file has room for.
     pub fn set(&self, index: u32, amount: Amount) -> io::Result<()> {
-        self.file
-            .write_all_at(&record(amount, amount), offset(index))
+        let offset = u64::from(index) * RECORD as u64;
+        let room = FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&self.file, room, offset, RECORD as u64)?;
+        self.records.note(index, amount, amount)
     }
 
     /// The two amounts of a record; `None` if it was never set.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn get(&self, index: u32) -> io::Result<Option<[Amount; 2]>> {
-        let mut bytes = [0; RECORD];
-        match self.file.read_exact_at(&mut bytes, offset(index)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let (before, after) = bytes.split_at(RECORD / 2);
-        let amount = |half: &[u8]| {
-            half.try_into()
-                .map(u64::from_le_bytes)
-                .map(Amount)
-                .unwrap_or_default()
-        };
-        Ok(Some([amount(before), amount(after)]))
+    #[must_use]
+    pub fn get(&self, index: u32) -> Option<[Amount; 2]> {
+        let [before, after] = self.records.record(index)?;
+        let amounts = [before, after].map(|half| Amount(half.load(Ordering::Acquire)));
+        // Nothing is a limit that nobody sets.
+        (amounts != [Amount::ZERO; 2]).then_some(amounts)
     }
 
-    /// The writing end of one record, which holds `amount` now.
+    /// The writing end of one record, which holds `amount` now; to be [`Marks::set`] before.
     #[must_use]
     pub fn mark(&self, index: u32, amount: Amount) -> Mark {
         Mark {
-            file: self.file.clone(),
+            records: self.records.clone(),
             index,
             last: AtomicU64::new(amount.0),
         }
@@ -114,20 +113,19 @@ impl Marks {
 /// The writing end of one record. One thread writes.
 #[derive(Debug)]
 pub struct Mark {
-    file: Arc<File>,
+    records: Arc<Records>,
     index: u32,
     last: AtomicU64,
 }
 
 impl Mark {
-    /// Notes that `to` is about to be written: one `pwrite` into memory.
+    /// Notes that `to` is about to be written: two stores.
     ///
     /// # Errors
-    /// The write failed; then the limit must not be written either.
+    /// There is no such record; then the limit must not be written either.
     pub fn about_to_write(&self, to: Amount) -> io::Result<()> {
         let before = Amount(self.last.load(Ordering::Relaxed));
-        self.file
-            .write_all_at(&record(before, to), offset(self.index))
+        self.records.note(self.index, before, to)
     }
 
     /// Notes that `to` has been written.
@@ -136,16 +134,44 @@ impl Mark {
     }
 }
 
-fn record(before: Amount, after: Amount) -> [u8; RECORD] {
-    let mut bytes = [0; RECORD];
-    let (first, second) = bytes.split_at_mut(RECORD / 2);
-    first.copy_from_slice(&before.0.to_le_bytes());
-    second.copy_from_slice(&after.0.to_le_bytes());
-    bytes
-}
+/// The file in memory.
+#[derive(Debug)]
+struct Records(MmapRaw);
 
-fn offset(index: u32) -> u64 {
-    u64::from(index) * RECORD as u64
+impl Records {
+    fn of(file: &File) -> io::Result<Self> {
+        let bytes = RECORDS * RECORD;
+        if file.metadata()?.len() < bytes as u64 {
+            file.set_len(bytes as u64)?;
+        }
+        MmapOptions::new().len(bytes).map_raw(file).map(Self)
+    }
+
+    /// The two halves of a record.
+    fn record(&self, index: u32) -> Option<[&AtomicU64; 2]> {
+        let index = usize::try_from(index)
+            .ok()
+            .filter(|index| *index < RECORDS)?;
+        #[expect(
+            clippy::cast_ptr_alignment,
+            reason = "a mapping is aligned like a page"
+        )]
+        let start = self.0.as_mut_ptr().cast::<u64>();
+        // SAFETY: aligned, and within the mapping, which lives as long as `self`. The file is only
+        // ours to change, it never shrinks, and others read it when its writer is dead.
+        Some([2 * index, 2 * index + 1].map(|half| unsafe { AtomicU64::from_ptr(start.add(half)) }))
+    }
+
+    /// The amount before is what the kernel holds, so that it may come first: a crash between the
+    /// two stores leaves a record that is true.
+    fn note(&self, index: u32, before: Amount, after: Amount) -> io::Result<()> {
+        let [first, second] = self
+            .record(index)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
+        first.store(before.0, Ordering::Release);
+        second.store(after.0, Ordering::Release);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -159,18 +185,18 @@ mod tests {
             return;
         };
         let marks = Marks::open(dir.path()).unwrap().unwrap();
-        assert_eq!(marks.get(3).unwrap(), None);
+        assert_eq!(marks.get(3), None);
         marks.set(3, Amount(10)).unwrap();
         let mark = marks.mark(3, Amount(10));
         mark.about_to_write(Amount(20)).unwrap();
         assert_eq!(
-            marks.get(3).unwrap(),
+            marks.get(3),
             Some([Amount(10), Amount(20)]),
             "killed before the write"
         );
         mark.about_to_write(Amount(30)).unwrap();
         assert_eq!(
-            marks.get(3).unwrap(),
+            marks.get(3),
             Some([Amount(10), Amount(30)]),
             "20 was refused by the kernel"
         );
@@ -178,10 +204,16 @@ mod tests {
         mark.about_to_write(Amount::UNLIMITED).unwrap();
         let again = Marks::open(dir.path()).unwrap().unwrap();
         assert_eq!(
-            again.get(3).unwrap(),
+            again.get(3),
             Some([Amount(30), Amount::UNLIMITED]),
             "survives its writer"
         );
+        let last = u32::try_from(RECORDS).unwrap() - 1;
+        marks.set(last, Amount(7)).unwrap();
+        assert_eq!(again.get(last), Some([Amount(7); 2]));
+        let full = marks.set(last + 1, Amount(7)).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(marks.get(last + 1), None);
     }
 
     #[test]
