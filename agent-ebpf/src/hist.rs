@@ -42,6 +42,28 @@ impl Default for RunqHist {
     }
 }
 
+/// Groups that a [`RunqBehind`] names.
+pub const BEHIND: usize = 8;
+
+/// Behind whom the tasks of one cgroup waited, in ns; all but the shortest waits. The CPU's last
+/// task before theirs is blamed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunqBehind {
+    /// Tasks of the same group.
+    pub siblings_ns: u64,
+    /// Tasks that no group governs: the kernel's.
+    pub system_ns: u64,
+    /// Nobody: the CPU was idle and had to be woken, or the scheduler looked elsewhere.
+    pub idle_ns: u64,
+    /// Groups for which there was no cell.
+    pub unnamed_ns: u64,
+    /// Other groups, by the id of their directory; 0 for a free cell.
+    pub ids: [u64; BEHIND],
+    /// What each of them is blamed for.
+    pub ns: [u64; BEHIND],
+}
+
 /// The bucket of a duration in ns: values below 2^(`HIST_SUB_BITS` + 1) have a bucket each, then
 /// every power of two has 2^`HIST_SUB_BITS`.
 #[expect(

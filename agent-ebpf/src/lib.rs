@@ -9,7 +9,8 @@ mod hist;
 mod layout;
 
 pub use hist::{
-    HIST_BUCKETS, HIST_SUB_BITS, RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqHist, bucket, bucket_start,
+    BEHIND, HIST_BUCKETS, HIST_SUB_BITS, RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqBehind, RunqHist,
+    bucket, bucket_start,
 };
 pub use layout::{ABSENT, Layout, Settings, duty, law};
 

@@ -22,6 +22,7 @@
 #![feature(asm_experimental_arch)]
 
 mod baseline;
+mod behind;
 mod cgroups;
 mod delay;
 mod emit;

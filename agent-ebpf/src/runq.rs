@@ -23,6 +23,7 @@ use aya_ebpf::{macros::map, maps::Array};
 use trimtab_ebpf::{RUNQ_FREE, RUNQ_PROBES, RunqHist, bucket, lost};
 
 use crate::{
+    behind,
     emit::{add, count_lost},
     kernel::{Kernel, has, load, offset, setting},
     level::id_of,
@@ -123,26 +124,43 @@ pub(crate) fn waiting(pid: u32) -> Option<(u64, u32)> {
     Some((since, mark))
 }
 
-/// The task's wait is over; for how long it waited behind others, in ns, if it was not throttled.
+/// The task's wait is over, and it gets the CPU after `prev`; for how long it waited behind others,
+/// in ns, if it was not throttled.
 #[inline(always)]
-pub(crate) fn ends(task: Kernel, since: u64, began: u32, now: u64) -> Option<u64> {
+pub(crate) fn ends(prev: Kernel, task: Kernel, since: u64, began: u32, now: u64) -> Option<u64> {
     if now < since {
         count_lost(lost::BACKWARDS);
         return None;
     }
-    let throttled = was_throttled(began, mark(task));
-    waited(task, now - since, throttled);
-    (!throttled).then_some(now - since)
+    let (ns, throttled) = (now - since, was_throttled(began, mark(task)));
+    let id = group_of(task);
+    let index = waited(task, id, ns, throttled);
+    if throttled {
+        return None;
+    }
+    if let Some(index) = index {
+        behind::note(index, id, prev, ns);
+    }
+    Some(ns)
 }
 
-/// The histogram of a group.
+/// The id of the task's group.
 #[inline(always)]
-fn hist_of(id: u64) -> Option<*mut RunqHist> {
+pub(crate) fn group_of(task: Kernel) -> u64 {
+    id_of(load!(
+        load!(task, task_group as Kernel),
+        group_cgroup as Kernel
+    ))
+}
+
+/// Where the histogram of a group is.
+#[inline(always)]
+fn index_of(id: u64) -> Option<u32> {
     for probe in 0..RUNQ_PROBES {
         let index = (id as u32).wrapping_add(probe) & setting!(group_mask);
         let found = *RUNQ_GROUPS.get(index)?;
         if found == id {
-            return RUNQ_HISTS.get_ptr_mut(index);
+            return Some(index);
         }
         if found == RUNQ_FREE {
             return None;
@@ -151,27 +169,25 @@ fn hist_of(id: u64) -> Option<*mut RunqHist> {
     None
 }
 
-/// Counts a wait of the task into the histogram of its group.
+/// Counts a wait of the task into the histogram of its group, and says where that is.
 #[inline(always)]
-pub(crate) fn waited(task: Kernel, ns: u64, throttled: bool) {
-    let id = id_of(load!(
-        load!(task, task_group as Kernel),
-        group_cgroup as Kernel
-    ));
-    let Some(hist) = hist_of(id) else {
+pub(crate) fn waited(task: Kernel, id: u64, ns: u64, throttled: bool) -> Option<u32> {
+    let index = index_of(id);
+    let Some(hist) = index.and_then(|index| RUNQ_HISTS.get_ptr_mut(index)) else {
         count_lost(lost::UNKNOWN_GROUP);
-        return;
+        return None;
     };
-    let index = bucket(ns);
+    let bucket = bucket(ns);
     // SAFETY: a map value; `bucket` stays below the number of buckets.
     unsafe {
         // Quotas are not for real-time tasks, whatever becomes of their group.
         if throttled && is_fair(task) {
-            add((&raw mut (*hist).throttled).cast::<u64>().add(index), 1);
+            add((&raw mut (*hist).throttled).cast::<u64>().add(bucket), 1);
             add(&raw mut (*hist).throttled_ns, ns);
         } else {
-            add((&raw mut (*hist).waiting).cast::<u64>().add(index), 1);
+            add((&raw mut (*hist).waiting).cast::<u64>().add(bucket), 1);
             add(&raw mut (*hist).waiting_ns, ns);
         }
     }
+    index
 }

@@ -29,13 +29,12 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             if goes_on {
                 runq::begins(prev, prev_pid, now);
             }
-            if let Some((since, mark)) = waited {
-                if let Some(ns) = runq::ends(next, since, mark, now)
-                    && on(duty::LOAN_DELAYS)
-                    && prev_pid != 0
-                {
-                    delay::late(prev, next, ns, now);
-                }
+            if let Some((since, mark)) = waited
+                && let Some(ns) = runq::ends(prev, next, since, mark, now)
+                && on(duty::LOAN_DELAYS)
+                && prev_pid != 0
+            {
+                delay::late(prev, next, ns, now);
             }
         }
     }

@@ -18,3 +18,4 @@ mod restore;
 mod run;
 mod socket;
 mod trust;
+mod why;

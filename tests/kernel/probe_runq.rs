@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, fs, thread, time::Duration};
 
-use trimtab::probe::{Error, Options, Probe, ProbeSet, Probes, RunqHist};
+use trimtab::probe::{Error, Options, Probe, ProbeSet, Probes, RunqHist, Waits};
 use trimtab_ebpf::bucket_start;
 use trimtab_tests::{Group, Process};
 
@@ -44,10 +44,10 @@ fn histogram<T>(
     let id = group.cpu_id().expect("the group");
     loaded.runq().register(id).expect("registered");
     let running = run(group);
-    let hist = loaded.runq().read(id).expect("read").expect("registered");
+    let waits = loaded.runq().read(id).expect("read").expect("registered");
     drop(running);
     group.kill_all().expect("an empty group");
-    Some(hist)
+    Some(waits.hist)
 }
 
 /// Three busy loops and one CPU.
@@ -203,7 +203,7 @@ fn the_table_of_groups_keeps_what_it_is_told() {
     assert!(runq.unregister(same[3]).expect("removed") && !runq.unregister(same[3]).expect("gone"));
     assert_eq!(
         runq.read(same[7]).expect("read"),
-        Some(RunqHist::default()),
+        Some(Waits::default()),
         "found behind the gap"
     );
     runq.register(same[8]).expect("the gap is used again");

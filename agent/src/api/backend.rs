@@ -1,11 +1,11 @@
 //! What the server needs from the running agent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 use trimtab_core::signal::Mode;
 
-use super::view::{Adoption, Detail, Entry, Finding, Released, Status, Workload};
+use super::view::{Adoption, Detail, Entry, Finding, Released, Status, Why, Workload};
 
 /// Why the agent did not do what it was asked.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -44,6 +44,13 @@ pub trait Backend: Send + Sync + 'static {
     /// The last entries of one workload, oldest first. A workload that has gone is given as the
     /// user typed it: a name or a path; the journal may still know it.
     fn explain(&self, workload: &str, last: usize) -> Vec<Arc<Entry>>;
+
+    /// Why one workload's tasks waited for a CPU in the last `window`.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when it has gone meanwhile, [`Refusal::Conflict`] when nothing tells
+    /// how tasks wait.
+    fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal>;
 
     /// Every entry from now on.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>>;

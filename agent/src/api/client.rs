@@ -189,6 +189,21 @@ impl Client {
         Ok(each(self.answer(reply)?.entries)?)
     }
 
+    /// Why one workload's tasks waited for a CPU in the last so many ns.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn why(&mut self, workload: &str, window_ns: u64) -> Result<view::Why, ClientError> {
+        let reply = self
+            .rpc
+            .why(proto::WhyRequest {
+                workload: workload.to_owned(),
+                window_ns,
+            })
+            .await;
+        Ok(self.answer(reply)?.try_into()?)
+    }
+
     /// Entries as they are made; of one workload, or of all when `workload` is empty.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ use super::{
     view,
 };
 
+/// The window of `Why` when the caller does not say how long.
+const DEFAULT_WINDOW: Duration = Duration::from_secs(10);
 /// Entries of `Explain` when the caller does not say how many.
 const DEFAULT_ENTRIES: usize = 20;
 
@@ -288,6 +290,21 @@ impl Trimtab for Service {
                         .collect(),
                 }),
             }
+        })
+        .await
+    }
+
+    async fn why(
+        &self,
+        request: Request<proto::WhyRequest>,
+    ) -> Result<Response<proto::WhyReply>, Status> {
+        self.call(request, Right::Read, |backend, message| {
+            let window = match message.window_ns {
+                0 => DEFAULT_WINDOW,
+                ns => Duration::from_nanos(ns),
+            };
+            let path = resolve(backend, &message.workload)?;
+            backend.why(&path, window).map(Into::into)
         })
         .await
     }

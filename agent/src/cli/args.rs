@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     agent, check_config, doctor, explain, join, mode, pause, pin, restore, run, show, status,
-    watch, workloads,
+    watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -48,6 +48,8 @@ pub(super) enum Command {
     Show(show::Args),
     /// Say why a workload's limits were changed, or were not
     Explain(explain::Args),
+    /// Say behind whom a workload's tasks waited for a CPU lately
+    Why(why::Args),
     /// Print what happens as it happens
     Watch(watch::Args),
     /// Change what may be done with a workload's decisions

@@ -2,7 +2,7 @@
 
 use trimtab_core::signal::{Mode, Resource};
 
-use super::{doctor, explain, journal, restore, show, status, workloads};
+use super::{doctor, explain, journal, restore, show, status, why, workloads};
 use crate::api::view::*;
 
 /// Compares with a file under `testdata/`.
@@ -280,6 +280,48 @@ fn explain_says_why() {
         explain::render(entries)
     });
     golden("explain_nothing", &explain::render(&[]));
+}
+
+#[test]
+fn why_names_who_was_in_front() {
+    let cause = |cause, behind: Option<&str>, ns| WaitCause {
+        cause,
+        behind: behind.map(Into::into),
+        ns,
+    };
+    let why = Why {
+        workload: "web".into(),
+        path: "/shop/web".into(),
+        window_ns: 10_000_000_000,
+        ran_ns: 6_900_000_000,
+        waited_ns: 3_100_000_000,
+        causes: vec![
+            cause(WaitKind::Workload, Some("batch"), 2_300_000_000),
+            cause(WaitKind::Quota, None, 600_000_000),
+            cause(WaitKind::Siblings, None, 100_000_000),
+            cause(
+                WaitKind::Group,
+                Some("/system.slice/cron.service"),
+                60_000_000,
+            ),
+            cause(WaitKind::Short, None, 40_000_000),
+        ],
+    };
+    both("why", &why, why::render);
+    let idle = Why {
+        ran_ns: 0,
+        waited_ns: 0,
+        causes: Vec::new(),
+        ..why.clone()
+    };
+    golden("why_idle", &why::render(&idle));
+    golden(
+        "why_new",
+        &why::render(&Why {
+            window_ns: 0,
+            ..idle
+        }),
+    );
 }
 
 #[test]

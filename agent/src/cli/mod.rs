@@ -25,6 +25,7 @@ mod status;
 mod table;
 mod units;
 mod watch;
+mod why;
 mod workloads;
 
 pub use entry::main;

@@ -181,6 +181,7 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("MEMORY_WATCH", options.max_watches)
         .map_max_entries("RUNQ_GROUPS", options.groups())
         .map_max_entries("RUNQ_HISTS", options.groups())
+        .map_max_entries("RUNQ_BEHIND", options.groups())
         .map_max_entries("CELLS", options.cells())
         .map_max_entries("BASELINE_STARTS", starts)
         .map_max_entries("AYA_LOGS", if options.log { 64 << 10 } else { 4096 })

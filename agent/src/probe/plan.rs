@@ -8,7 +8,13 @@ use super::{Law, Options, Probe, ProbeSet, ProbeStatus, State, btf::Btf};
 const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
     match probe {
         Probe::RunqLatency => &[
-            &["task_pid", "task_state", "task_prio", "task_group"],
+            &[
+                "task_pid",
+                "task_state",
+                "task_prio",
+                "task_group",
+                "group_parent",
+            ],
             GROUP,
         ],
         Probe::QuotaNear => &[

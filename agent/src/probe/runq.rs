@@ -1,10 +1,11 @@
-//! Run-queue waiting of the groups that are registered: histograms made in the kernel.
+//! Run-queue waiting of the groups that are registered: histograms made in the kernel, and behind
+//! whom they waited.
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, IterableMap as _, MapData},
+    maps::{Array, IterableMap as _, Map, MapData},
 };
-use trimtab_ebpf::{RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqHist};
+use trimtab_ebpf::{RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqBehind, RunqHist};
 
 use super::{
     Error, Options,
@@ -13,6 +14,7 @@ use super::{
 
 const GROUPS: &str = "RUNQ_GROUPS";
 const HISTS: &str = "RUNQ_HISTS";
+const BEHIND: &str = "RUNQ_BEHIND";
 
 /// The histograms, by the id of the group whose CPU controller governs the task.
 ///
@@ -20,25 +22,42 @@ const HISTS: &str = "RUNQ_HISTS";
 /// may register and unregister; every handle may read.
 pub struct Runq {
     groups: Array<MapData, u64>,
-    hists: Array<MapData, Entry>,
+    hists: Array<MapData, Entry<RunqHist>>,
+    behind: Array<MapData, Entry<RunqBehind>>,
     max: u32,
+}
+
+/// All that is known of one group's waiting since it was registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// How long, and how much of it throttled.
+    pub hist: RunqHist,
+    /// Behind whom.
+    pub behind: RunqBehind,
 }
 
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-struct Entry(RunqHist);
+struct Entry<T>(T);
 
-// SAFETY: `RunqHist` is `repr(C)`, plain integers, without padding.
-unsafe impl Pod for Entry {}
+// SAFETY: `repr(C)`, plain integers, without padding.
+unsafe impl Pod for Entry<RunqHist> {}
+// SAFETY: as above.
+unsafe impl Pod for Entry<RunqBehind> {}
 
 impl Runq {
     pub(super) fn of(object: &mut Ebpf, options: &Options) -> Result<Self, Error> {
+        let [groups, hists, behind] = [GROUPS, HISTS, BEHIND].map(|name| take(object, name));
+        Self::new(groups?, hists?, behind?, options.max_runq_groups)
+    }
+
+    fn new(groups: Map, hists: Map, behind: Map, max: u32) -> Result<Self, Error> {
+        let refused = |name| move |source| map_error(name, "open", 0, source);
         Ok(Self {
-            groups: Array::try_from(take(object, GROUPS)?)
-                .map_err(|source| map_error(GROUPS, "open", 0, source))?,
-            hists: Array::try_from(take(object, HISTS)?)
-                .map_err(|source| map_error(HISTS, "open", 0, source))?,
-            max: options.max_runq_groups,
+            groups: Array::try_from(groups).map_err(refused(GROUPS))?,
+            hists: Array::try_from(hists).map_err(refused(HISTS))?,
+            behind: Array::try_from(behind).map_err(refused(BEHIND))?,
+            max,
         })
     }
 
@@ -47,14 +66,12 @@ impl Runq {
     /// # Errors
     /// When the file descriptors cannot be duplicated.
     pub fn try_clone(&self) -> Result<Self, Error> {
-        let groups = duplicate(GROUPS, self.groups.map())?;
-        let hists = duplicate(HISTS, self.hists.map())?;
-        Ok(Self {
-            groups: Array::try_from(groups)
-                .map_err(|source| map_error(GROUPS, "open", 0, source))?,
-            hists: Array::try_from(hists).map_err(|source| map_error(HISTS, "open", 0, source))?,
-            max: self.max,
-        })
+        Self::new(
+            duplicate(GROUPS, self.groups.map())?,
+            duplicate(HISTS, self.hists.map())?,
+            duplicate(BEHIND, self.behind.map())?,
+            self.max,
+        )
     }
 
     /// Starts a histogram for the group `id`; one that is there goes on.
@@ -79,10 +96,11 @@ impl Runq {
             map: GROUPS,
             max: self.max,
         })?;
-        // The kernel counts as soon as the id is there, so the histogram has to be empty by then.
+        // The kernel counts as soon as the id is there, so all has to be empty by then.
         self.hists
             .set(index, Entry(RunqHist::default()), 0)
             .map_err(|source| map_error(HISTS, "update", id, source))?;
+        self.set_behind(index, RunqBehind::default())?;
         self.set_group(index, id)
     }
 
@@ -97,12 +115,38 @@ impl Runq {
         }
     }
 
-    /// The histogram of the group `id` since it was registered; `None` when it is not.
+    /// The waiting of the group `id` since it was registered; `None` when it is not.
     ///
     /// # Errors
     /// The system call's error.
-    pub fn read(&self, id: u64) -> Result<Option<RunqHist>, Error> {
-        self.find(id)?.map(|index| self.hist(index)).transpose()
+    pub fn read(&self, id: u64) -> Result<Option<Waits>, Error> {
+        let waits = |index| {
+            Ok(Waits {
+                hist: self.hist(index)?,
+                behind: self.behind(index)?,
+            })
+        };
+        self.find(id)?.map(waits).transpose()
+    }
+
+    /// Forgets the names of those behind whom the group `id` waited, so that others find room, and
+    /// what each is blamed for. What the kernel notes meanwhile is lost.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn forget_names(&mut self, id: u64) -> Result<(), Error> {
+        let Some(index) = self.find(id)? else {
+            return Ok(());
+        };
+        let behind = self.behind(index)?;
+        self.set_behind(
+            index,
+            RunqBehind {
+                ids: [0; trimtab_ebpf::BEHIND],
+                ns: [0; trimtab_ebpf::BEHIND],
+                ..behind
+            },
+        )
     }
 
     /// Hands every histogram to `each`, in no order. Reads the whole table: to read a few groups
@@ -157,5 +201,19 @@ impl Runq {
             .get(&index, 0)
             .map_err(|source| map_error(HISTS, "lookup", index.into(), source))?;
         Ok(hist)
+    }
+
+    fn behind(&self, index: u32) -> Result<RunqBehind, Error> {
+        let Entry(behind) = self
+            .behind
+            .get(&index, 0)
+            .map_err(|source| map_error(BEHIND, "lookup", index.into(), source))?;
+        Ok(behind)
+    }
+
+    fn set_behind(&mut self, index: u32, behind: RunqBehind) -> Result<(), Error> {
+        self.behind
+            .set(index, Entry(behind), 0)
+            .map_err(|source| map_error(BEHIND, "update", index.into(), source))
     }
 }

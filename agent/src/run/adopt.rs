@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use trimtab_core::{
     decide::{EnvelopeUpdate, WorkloadSpec},
+    model::Waiting,
     signal::{Amount, Mode, Resource, Slot},
 };
 
@@ -287,6 +288,7 @@ impl Agent {
             limits,
             first: Sample::default(),
             last: Sample::default(),
+            waiting: Waiting::default(),
             used: [Amount::ZERO; 2],
             above: [None, None],
             counters: crate::api::view::Counters::default(),

@@ -129,6 +129,7 @@ impl Agent {
         for (slot, error) in reading.errors {
             tracing::warn!(slot = slot.0, %error, "a workload cannot be read; this tick goes without it");
         }
+        self.forget_names(&reading.crowded);
         self.observe(&reading.snapshot);
         let tick = self.engine.tick(now, &reading.snapshot);
         for (slot, unused) in reading.unused {

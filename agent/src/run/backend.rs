@@ -1,14 +1,17 @@
 //! The running agent as the API sees it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::broadcast;
-use trimtab_core::signal::Mode;
+use trimtab_core::signal::{Mode, Nanos};
 
 use super::agent::Agent;
 use crate::api::{
     backend::{Backend, Refusal},
-    view::{Adoption, Detail, Entry, Finding, Released, Status, Workload},
+    view::{Adoption, Detail, Entry, Finding, Released, Status, Why, Workload},
 };
 
 /// How many journal entries `show` comes with.
@@ -86,6 +89,19 @@ impl Backend for Shared {
 
     fn explain(&self, workload: &str, last: usize) -> Vec<Arc<Entry>> {
         self.asked().journal.last(workload, last)
+    }
+
+    fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal> {
+        let agent = self.lock();
+        let slot = agent.workloads.at(path).ok_or_else(|| gone(path))?;
+        let workload = agent.workloads.get(slot).ok_or_else(|| gone(path))?;
+        let window = Nanos(u64::try_from(window.as_nanos()).unwrap_or(u64::MAX));
+        agent.why(workload, window).ok_or_else(|| {
+            Refusal::Conflict(
+                "nothing tells how tasks wait: the probe runq-latency is off, and `trimtab doctor` says why"
+                    .into(),
+            )
+        })
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {

@@ -206,7 +206,11 @@ impl Agent {
         Released {
             counters: workload.counters.clone(),
             signals: workload.signals(),
-            waited_ns: workload.last.runq.as_ref().map(|hist| hist.waiting_ns),
+            waited_ns: workload
+                .last
+                .runq
+                .as_ref()
+                .map(|waits| waits.hist.waiting_ns),
         }
     }
 }

@@ -13,6 +13,7 @@ mod selection;
 mod snapshot;
 mod start;
 mod view;
+mod why;
 mod workload;
 mod writes;
 

@@ -5,7 +5,10 @@ use trimtab_core::{
     snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
 
-use super::workload::{Sample, Workload, Workloads};
+use super::{
+    why,
+    workload::{Sample, Workload, Workloads},
+};
 use crate::{
     probe::Runq,
     sense::{
@@ -60,6 +63,8 @@ pub(super) struct Reading {
     pub(super) gone: Vec<Slot>,
     /// Memory that was lent and is not used yet, in bytes, of those to whom any was lent.
     pub(super) unused: Vec<(Slot, Amount)>,
+    /// Workloads behind which more groups stood than the kernel can name.
+    pub(super) crowded: Vec<Slot>,
     /// Groups that could not be read.
     pub(super) errors: Vec<(Slot, SenseError)>,
 }
@@ -83,11 +88,19 @@ pub(super) fn take(
         node: last,
         gone: Vec::new(),
         unused: Vec::new(),
+        crowded: Vec::new(),
         errors: Vec::new(),
     };
+    let unnamed = |workload: &Workload| Some(workload.last.runq.as_ref()?.behind.unnamed_ns);
     for workload in workloads.iter_mut() {
+        let before = unnamed(workload);
         match signals(now, workload, runq, scratch) {
-            Ok(Sight::Here(signals)) => reading.snapshot.workloads.push(signals),
+            Ok(Sight::Here(signals)) => {
+                reading.snapshot.workloads.push(signals);
+                if before.is_some() && unnamed(workload) > before {
+                    reading.crowded.push(workload.slot);
+                }
+            }
             Ok(Sight::Gone) => reading.gone.push(workload.slot),
             Err(error) => reading.errors.push((workload.slot, error)),
         }
@@ -175,6 +188,14 @@ pub(super) fn signals(
     if let Some(memory) = &memory {
         workload.used[1] = memory.used;
     }
+    if let (Some(last), Some(now)) = (&workload.last.runq, &sample.runq) {
+        let ran = |sample: &Sample| sample.cpu.usage_ns.unwrap_or_default();
+        let ran = ran(&sample).saturating_sub(ran(&workload.last));
+        let (waits, groups) = why::since(last, now, ran);
+        workload
+            .waiting
+            .push(workload.last.time, sample.time, &waits, &groups);
+    }
     workload.last = sample;
     Ok(Sight::Here(WorkloadSignals {
         slot: workload.slot,
@@ -204,7 +225,12 @@ fn cpu(
         .usage_ns
         .unwrap_or_default()
         .saturating_sub(last.cpu.usage_ns.unwrap_or_default());
-    let waited = |sample: &Sample| sample.runq.as_ref().map_or(0, |hist| hist.waiting_ns);
+    let waited = |sample: &Sample| {
+        sample
+            .runq
+            .as_ref()
+            .map_or(0, |waits| waits.hist.waiting_ns)
+    };
     Ok(Sight::Here(Some(CpuSignals {
         used: rate(used, sample.time.since(last.time)),
         held: quota.amount(),

@@ -5,15 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use trimtab_core::{
-    decide::Bounds,
-    signal::{Amount, Mode, Nanos, Resource, Slot},
-};
-use trimtab_ebpf::RunqHist;
-
 use crate::{
     api::view::{Counters, Signals},
     fast::{MAX_SLOTS, quantile},
+    probe::Waits,
     sense::{
         cgroup::Group,
         cpu::CpuStat,
@@ -21,6 +16,11 @@ use crate::{
         memory::{MemoryEvents, MemoryReader},
         psi::{Psi, PsiReader},
     },
+};
+use trimtab_core::{
+    decide::Bounds,
+    model::Waiting,
+    signal::{Amount, Mode, Nanos, Resource, Slot},
 };
 
 /// How long a slot rests after its workload has gone: events that the kernel raised for the old
@@ -60,6 +60,8 @@ pub(super) struct Workload {
     pub(super) first: Sample,
     /// Counters at the last tick; those of memory only where it is managed.
     pub(super) last: Sample,
+    /// How its tasks waited for a CPU lately.
+    pub(super) waiting: Waiting,
     /// Use at the last tick: micro-CPUs, bytes.
     pub(super) used: [Amount; 2],
     /// Path of the level above that limits and is not ours, per resource.
@@ -93,7 +95,7 @@ pub(super) struct Sample {
     /// `memory.events`.
     pub(super) memory: MemoryEvents,
     /// Run-queue waiting; `None` where the probe is off.
-    pub(super) runq: Option<Box<RunqHist>>,
+    pub(super) runq: Option<Box<Waits>>,
 }
 
 impl Workload {
@@ -103,7 +105,7 @@ impl Workload {
         let mut scratch = Scratch::new();
         let pressure = self.pressure(&mut scratch);
         let oom_kills = self.memory_events(&mut scratch).oom_kill;
-        let waiting = |per_mille| quantile(&last.runq.as_ref()?.waiting, per_mille);
+        let waiting = |per_mille| quantile(&last.runq.as_ref()?.hist.waiting, per_mille);
         let has_cpu = self.group.cpu.is_some();
         let has_memory = self.group.memory.is_some();
         Signals {

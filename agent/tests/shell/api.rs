@@ -53,6 +53,15 @@ fn every_call_comes_back_as_it_went() {
             [fake::entry(0, "gone")],
             "the journal remembers"
         );
+        assert_eq!(
+            client.why("web", 5).await.unwrap(),
+            fake::why("web", Duration::from_nanos(5))
+        );
+        assert_eq!(
+            client.why("web", 0).await.unwrap().window_ns,
+            10_000_000_000,
+            "the default"
+        );
         assert_eq!(client.doctor().await.unwrap(), [fake::finding()]);
         assert_eq!(
             client.set_mode("web", Mode::Observe).await.unwrap().mode,
@@ -355,6 +364,7 @@ fn a_reader_reads_and_changes_nothing() {
         &["workloads"],
         &["show", "web"],
         &["explain", "web"],
+        &["why", "web"],
         &["doctor"],
     ] {
         let output = stranger.run(READERS, args);

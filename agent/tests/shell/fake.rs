@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tokio::sync::{broadcast, oneshot};
@@ -12,7 +13,8 @@ use trimtab::api::{
     auth::Groups,
     view::{
         Adoption, Counters, Detail, Entry, EntryKind, Finding, FindingState, Input, Quantity,
-        Reason, Released, ResourceState, Signals, Status, Value, Workload,
+        Reason, Released, ResourceState, Signals, Status, Value, WaitCause, WaitKind, Why,
+        Workload,
     },
 };
 use trimtab_core::signal::{Mode, Resource};
@@ -174,6 +176,36 @@ pub(crate) fn status() -> Status {
     }
 }
 
+/// Every kind of cause, over the window that was asked for.
+pub(crate) fn why(name: &str, window: Duration) -> Why {
+    let kinds = [
+        WaitKind::Quota,
+        WaitKind::Siblings,
+        WaitKind::Workload,
+        WaitKind::Group,
+        WaitKind::System,
+        WaitKind::Idle,
+        WaitKind::Others,
+        WaitKind::Short,
+    ];
+    let named = |kind| matches!(kind, WaitKind::Workload | WaitKind::Group);
+    Why {
+        workload: name.into(),
+        path: format!("/demo/{name}"),
+        window_ns: u64::try_from(window.as_nanos()).unwrap_or_default(),
+        ran_ns: 70,
+        waited_ns: 36,
+        causes: (1..)
+            .zip(kinds)
+            .map(|(ns, cause)| WaitCause {
+                cause,
+                behind: named(cause).then(|| "db".into()),
+                ns,
+            })
+            .collect(),
+    }
+}
+
 impl Backend for Fake {
     fn status(&self) -> Status {
         status()
@@ -196,6 +228,10 @@ impl Backend for Fake {
         (0..last.min(30))
             .map(|seq| Arc::new(entry(seq as u64, name)))
             .collect()
+    }
+
+    fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal> {
+        Ok(why(path.trim_start_matches("/demo/"), window))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {

@@ -2,8 +2,10 @@
 
 pub mod throttling;
 pub mod usage;
+pub mod waiting;
 pub mod window;
 
 pub use throttling::Throttling;
 pub use usage::Usage;
+pub use waiting::Waiting;
 pub use window::Window;

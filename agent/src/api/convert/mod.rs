@@ -4,6 +4,7 @@
 //! other side is of another version: that is [`Malformed`].
 
 mod journal;
+mod why;
 mod workload;
 
 use trimtab_core::signal::{Mode, Resource};

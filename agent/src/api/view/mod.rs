@@ -3,11 +3,13 @@
 //! Every number carries its unit in its name; a [`Quantity`] carries it in its variant.
 
 mod find;
+mod why;
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::{Amount, Mode, Resource};
 
 pub use find::find;
+pub use why::{WaitCause, WaitKind, Why};
 
 /// An amount of one resource that knows its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,16 +75,16 @@ pub(super) fn measure(design: Design, pipe: &Pipe<'_>) -> Result<Measured> {
             }
             probes.runq().register(pipe.group_id())?;
             let measured = under(std::process::id(), pipe)?;
-            let hist = probes.runq().read(pipe.group_id())?;
-            saw(hist.map(|hist| hist.waiting.iter().sum()), pipe)?;
+            let waits = probes.runq().read(pipe.group_id())?;
+            saw(waits.map(|waits| waits.hist.waiting.iter().sum()), pipe)?;
             Ok(measured)
         }
         Design::Hash => {
             let mut hash = Baseline::load(probe::Design::HashByPid, &options)?;
             hash.runq().register(pipe.group_id())?;
             let measured = under(std::process::id(), pipe)?;
-            let hist = hash.runq().read(pipe.group_id())?;
-            saw(hist.map(|hist| hist.waiting.iter().sum()), pipe)?;
+            let waits = hash.runq().read(pipe.group_id())?;
+            saw(waits.map(|waits| waits.hist.waiting.iter().sum()), pipe)?;
             Ok(measured)
         }
         Design::Bpftrace => {

@@ -1,0 +1,136 @@
+//! Causes of waiting that are injected, and what `trimtab why` says of them.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use trimtab_tests::{Agent, Group, Process, skip};
+
+use crate::{
+    probe_support::shell,
+    trust::{adopted, group},
+};
+
+const PERIOD: u64 = 100_000;
+
+/// All of them on one CPU, whichever that is for the rest of the node.
+fn spin(group: &Group) -> Process {
+    shell(group, "exec taskset -c 0 sh -c 'while :; do :; done'")
+}
+
+/// Two groups that are only looked at, and the agent.
+fn stage(name: &str, quota_us: u64) -> Result<Option<(Agent, [Group; 3])>> {
+    let Some(root) = group(name) else {
+        return Ok(None);
+    };
+    let (victim, other) = (root.child("victim")?, root.child("other")?);
+    victim.set_quota_us(Some(quota_us), PERIOD)?;
+    other.set_quota_us(Some(PERIOD), PERIOD)?;
+    let agent = Agent::start(&format!(
+        "[[policy]]\nname = \"why\"\nselect = [\"{}/*\"]\nmode = \"observe\"\nresources = [\"cpu\"]\n",
+        root.path()
+    ))?;
+    if agent.cli(&["status"])?["probes_on"] == 0 {
+        skip("no probe can be loaded here");
+        return Ok(None);
+    }
+    adopted(&agent, &victim, quota_us)?;
+    adopted(&agent, &other, PERIOD)?;
+    Ok(Some((agent, [root, victim, other])))
+}
+
+/// The share of the victim's waiting that is blamed on each cause, and how much of the time in
+/// which it could run it waited.
+fn blamed(agent: &Agent, victim: &Group, cause: &str, behind: Option<&str>) -> Result<(f64, f64)> {
+    let why = agent.cli(&["why", victim.path(), "--window", "3s"])?;
+    let ns = |value: &Value| value.as_f64().context("no number");
+    let (ran, waited) = (ns(&why["ran_ns"])?, ns(&why["waited_ns"])?);
+    let mut share = 0.0;
+    for one in why["causes"].as_array().context("no causes")? {
+        let name = one["behind"].as_str();
+        let is_named = behind.is_none_or(|behind| name.is_some_and(|name| name.ends_with(behind)));
+        if one["cause"] == cause && is_named {
+            share += ns(&one["ns"])? / waited;
+        }
+    }
+    eprintln!("{why}");
+    Ok((share, waited / (ran + waited)))
+}
+
+/// Lets it go on for long enough to fill the window.
+fn go_on() {
+    thread::sleep(Duration::from_millis(4_500));
+}
+
+#[test]
+fn a_neighbour_is_named() -> Result<()> {
+    let Some((agent, [_root, victim, other])) = stage("why-neighbour", PERIOD)? else {
+        return Ok(());
+    };
+    let _running = [spin(&victim), spin(&other)];
+    go_on();
+    let (share, waited) = blamed(&agent, &victim, "workload", Some("other"))?;
+    assert!(share >= 0.9, "{share}");
+    assert!(
+        (0.3..0.7).contains(&waited),
+        "one of two on a CPU: {waited}"
+    );
+    Ok(())
+}
+
+#[test]
+fn siblings_are_told_from_others() -> Result<()> {
+    let Some((agent, [_root, victim, _other])) = stage("why-siblings", 2 * PERIOD)? else {
+        return Ok(());
+    };
+    let _running = [spin(&victim), spin(&victim)];
+    go_on();
+    let (share, waited) = blamed(&agent, &victim, "siblings", None)?;
+    assert!(share >= 0.9, "{share}");
+    assert!(
+        (0.3..0.7).contains(&waited),
+        "one of two on a CPU: {waited}"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_own_quota_is_nobody_elses_fault() -> Result<()> {
+    let Some((agent, [_root, victim, _other])) = stage("why-quota", PERIOD / 5)? else {
+        return Ok(());
+    };
+    let _running = spin(&victim);
+    go_on();
+    let (share, waited) = blamed(&agent, &victim, "quota", None)?;
+    assert!(share >= 0.9, "{share}");
+    assert!((0.7..0.9).contains(&waited), "four fifths: {waited}");
+    Ok(())
+}
+
+#[test]
+fn a_group_that_is_no_workload_is_named_by_its_path() -> Result<()> {
+    let Some((agent, [_root, victim, _other])) = stage("why-group", PERIOD)? else {
+        return Ok(());
+    };
+    let Some(stranger) = group("stranger") else {
+        return Ok(());
+    };
+    let _running = [spin(&victim), spin(&stranger)];
+    go_on();
+    let (share, _) = blamed(&agent, &victim, "group", Some("/stranger"))?;
+    assert!(share >= 0.9, "{share}");
+    Ok(())
+}
+
+#[test]
+fn a_group_below_a_workload_is_that_workload() -> Result<()> {
+    let Some((agent, [_root, victim, other])) = stage("why-below", PERIOD)? else {
+        return Ok(());
+    };
+    let below = other.child("below")?;
+    let _running = [spin(&victim), spin(&below)];
+    go_on();
+    let (share, _) = blamed(&agent, &victim, "workload", Some("other"))?;
+    assert!(share >= 0.9, "{share}");
+    Ok(())
+}
