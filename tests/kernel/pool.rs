@@ -153,3 +153,28 @@ fn cpu_that_nobody_manages_is_not_lent_whoever_uses_it() -> Result<()> {
     assert!(eventually(SOON, counted), "{:?}", unmanaged());
     Ok(())
 }
+
+#[test]
+fn a_floor_that_nobody_asked_for_is_no_more_than_its_owner_gave() -> Result<()> {
+    let Some(root) = group("floors") else {
+        return Ok(());
+    };
+    let (small, large) = (root.child("small")?, root.child("large")?);
+    small.set_quota_us(Some(2_000), PERIOD)?;
+    large.set_quota_us(Some(PERIOD), PERIOD)?;
+    let floors = |keys: &str| -> Result<[Value; 2]> {
+        let agent = Agent::start(&format!(
+            "[[policy]]\nname = \"floors\"\nselect = [\"{}/*\"]\nresources = [\"cpu\"]\n{keys}",
+            root.path()
+        ))?;
+        adopted(&agent, &small, 2_000)?;
+        adopted(&agent, &large, PERIOD)?;
+        let floor = |group| -> Result<Value> {
+            Ok(show(&agent, group)?["workload"]["cpu"]["floor"]["micro_cpus"].take())
+        };
+        Ok([floor(&small)?, floor(&large)?])
+    };
+    assert_eq!(floors("")?, [20_000, 100_000]);
+    assert_eq!(floors("cpu.floor = 0.05\n")?, [50_000, 50_000], "asked for");
+    Ok(())
+}

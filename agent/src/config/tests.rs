@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use trimtab_core::decide::Bounds;
 use trimtab_core::signal::{Amount, Mode, Nanos};
 
 use super::*;
@@ -55,10 +56,22 @@ fn documented_defaults_are_the_defaults() {
         kind: Kind::Threshold(Threshold::default()),
         ..Policy::new("batch", Selector::new(&["/batch.slice/**"]).unwrap())
     };
+    // A floor that is written down counts as asked for, and so is not what it is by default.
+    let asked = |policy: Policy| Policy {
+        cpu: policy.cpu.map(|bounds| Bounds {
+            default_floor: false,
+            ..bounds
+        }),
+        memory: policy.memory.map(|bounds| Bounds {
+            default_floor: false,
+            ..bounds
+        }),
+        ..policy
+    };
     assert_eq!(
         config,
         Config {
-            policies: vec![services, batch],
+            policies: vec![asked(services), batch],
             ..Config::default()
         }
     );

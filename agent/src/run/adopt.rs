@@ -225,7 +225,7 @@ impl Agent {
         let limits = Resource::ALL.map(|resource| {
             let (bounds, limit) = (selected.bounds[resource.index()]?, held[resource.index()]?);
             Some(LimitState {
-                bounds,
+                bounds: bounds.under(limit.adopted),
                 adopted: limit.adopted,
                 held: limit.held,
                 target: limit.held,

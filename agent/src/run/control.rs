@@ -147,16 +147,14 @@ impl Agent {
         let Some(workload) = self.workloads.get_mut(slot) else {
             return;
         };
-        for resource in Resource::ALL {
-            if let (Some(limit), Some(bounds)) =
-                (workload.limit(resource), selected.bounds[resource.index()])
-            {
-                limit.bounds = bounds;
-            }
-        }
+        let bounds = Resource::ALL.map(|resource| {
+            let bounds = selected.bounds[resource.index()]?;
+            let limit = workload.limit(resource)?;
+            limit.bounds = bounds.under(limit.adopted);
+            Some(limit.bounds)
+        });
         workload.policy = selected.policy;
-        self.engine
-            .reconfigure(slot, selected.rule, selected.bounds);
+        self.engine.reconfigure(slot, selected.rule, bounds);
         self.rearm();
     }
 

@@ -57,7 +57,14 @@ fn the_defaults_in_the_policies_pages_are_the_defaults() {
         };
         let kind = format!("kind = \"{kind}\"");
         for (key, value) in defaults(&text) {
-            let written = policy(&format!("{kind}\n{key} = {value}"));
+            let mut written = policy(&format!("{kind}\n{key} = {value}"));
+            // What is written down counts as asked for.
+            for bounds in [&mut written.cpu, &mut written.memory]
+                .into_iter()
+                .flatten()
+            {
+                bounds.default_floor = true;
+            }
             assert_eq!(
                 written,
                 policy(&kind),

@@ -79,6 +79,9 @@ pub struct Bounds<A = Amount> {
     /// Never trimmed below this; also what is reserved on the node. Under one bandwidth slice
     /// (5 ms a period) per CPU used, a burst can be throttled before any warning is possible.
     pub floor: A,
+    /// Whether nobody has asked for this floor: then it is no more than what the owner had set, so
+    /// that many small workloads do not set the whole node aside.
+    pub default_floor: bool,
     /// Never lifted above this; the node's capacity caps it as well.
     pub ceiling: A,
     /// The least that a first lift adds.
@@ -113,6 +116,7 @@ impl Bounds {
         };
         Self {
             floor,
+            default_floor: true,
             ceiling: Amount::UNLIMITED,
             step,
             lifts_per_minute: 60,
@@ -124,6 +128,19 @@ impl Bounds {
             cut_interval: Nanos(10 * Nanos::SECOND.0),
             use_headroom: 10,
         }
+    }
+}
+
+impl Bounds {
+    /// The same for a limit that its owner had set.
+    #[must_use]
+    pub fn under(self, adopted: Amount) -> Self {
+        let floor = if self.default_floor {
+            self.floor.min(adopted)
+        } else {
+            self.floor
+        };
+        Self { floor, ..self }
     }
 }
 
@@ -139,6 +156,7 @@ impl<A> Bounds<A> {
     pub fn map<B>(self, mut amount: impl FnMut(A) -> B) -> Bounds<B> {
         Bounds {
             floor: amount(self.floor),
+            default_floor: self.default_floor,
             ceiling: amount(self.ceiling),
             step: amount(self.step),
             lifts_per_minute: self.lifts_per_minute,

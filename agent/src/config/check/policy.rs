@@ -388,6 +388,7 @@ impl Checker<'_> {
         };
         let bounds = Bounds {
             floor: value(&keys.floor, default.floor),
+            default_floor: keys.floor.is_none(),
             ceiling: value(&keys.ceiling, default.ceiling),
             step: value(&keys.step, default.step),
             ..default
