@@ -5,6 +5,8 @@ mod churn;
 mod control;
 mod delay;
 mod foreign;
+mod gpu;
+mod gpu_sense;
 mod hierarchy;
 mod memory;
 mod pool;

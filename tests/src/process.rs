@@ -100,6 +100,14 @@ pub fn trimtab_bin() -> Result<PathBuf> {
     program("trimtab", "TRIMTAB_BIN")
 }
 
+/// The stand-in for NVIDIA's library: `TRIMTAB_NVML`, or the one built beside the running test.
+///
+/// # Errors
+/// When there is none.
+pub fn nvml_library() -> Result<PathBuf> {
+    program("libtrimtab_nvml.so", "TRIMTAB_NVML")
+}
+
 fn program(name: &str, variable: &str) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable) {
         return Ok(path.into());

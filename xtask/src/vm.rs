@@ -117,7 +117,7 @@ impl Vm {
             script += "\n";
             programs.push((program.path, inside));
         }
-        for name in ["trimtab", "lab"] {
+        for name in ["trimtab", "lab", "libtrimtab_nvml.so"] {
             programs.push((
                 self.profile().directory().join(name),
                 format!("/usr/bin/{name}"),

@@ -66,6 +66,7 @@ pub(super) fn render(findings: &[Finding]) -> String {
             FindingState::On => paint(GOOD, "on      "),
             FindingState::Degraded => paint(FAIR, "degraded"),
             FindingState::Off => paint(BAD, "off     "),
+            FindingState::None => paint(FAINT, "none    "),
         };
         let line = format!("  {state}  {:<width$}  {}", finding.name, finding.why);
         lines.push(line.trim_end().to_owned());

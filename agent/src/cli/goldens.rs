@@ -6,7 +6,7 @@ use super::{doctor, explain, journal, restore, show, status, why, workloads};
 use crate::api::view::*;
 
 /// Compares with a file under `testdata/`.
-fn golden(name: &str, text: &str) {
+pub(super) fn golden(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("testdata");
     settings.set_prepend_module_to_snapshot(false);
@@ -15,7 +15,7 @@ fn golden(name: &str, text: &str) {
 }
 
 /// Compares text and JSON of one view.
-fn both<T: serde::Serialize>(name: &str, view: &T, render: impl Fn(&T) -> String) {
+pub(super) fn both<T: serde::Serialize>(name: &str, view: &T, render: impl Fn(&T) -> String) {
     golden(name, &render(view));
     golden(
         &format!("{name}_json"),
@@ -75,6 +75,7 @@ pub(super) fn a_status() -> Status {
             reaction_p99_ns: Some(380_000),
             own_wait_p99_ns: Some(9_500),
         },
+        gpus: Gpus::default(),
         probes_on: 7,
         probes_off: 1,
         cpu_time_ns: 24_000_000_000,
@@ -116,6 +117,7 @@ pub(super) fn a_workload() -> Workload {
             limited_by: Some("/system.slice".into()),
             foreign: false,
         }),
+        gpus: Vec::new(),
         signals: Signals {
             waiting_p50_ns: Some(3_200),
             waiting_p99_ns: Some(1_250_000),

@@ -10,6 +10,9 @@ mod exit;
 mod explain;
 #[cfg(test)]
 mod goldens;
+#[cfg(test)]
+mod gpu_goldens;
+mod gpus;
 mod hooks;
 mod join;
 mod journal;

@@ -5,7 +5,7 @@ use std::{fmt::Write, process::ExitCode};
 use super::{
     Failure,
     context::Context,
-    journal,
+    gpus, journal,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
     units::{count, duration, percent, quantity},
@@ -33,6 +33,9 @@ pub(super) fn render(detail: &Detail) -> String {
     if workload.cpu.is_some() || workload.memory.is_some() {
         // Writing to a string cannot fail, here and below.
         let _ = write!(text, "\n{}", resources(workload));
+    }
+    if let Some(shares) = gpus::shares(&workload.gpus) {
+        let _ = write!(text, "\n{shares}");
     }
     if !detail.recent.is_empty() {
         let _ = write!(text, "\n{}\n", paint(HEAD, "RECENT"));

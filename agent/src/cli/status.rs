@@ -7,6 +7,7 @@ use trimtab_core::signal::Resource;
 use super::{
     Failure,
     context::Context,
+    gpus,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
     units::{bytes, count, duration, percent, quantity},
@@ -52,6 +53,9 @@ pub(super) fn render(status: &Status) -> String {
     line("reaction", reaction(&status.fast_loop));
     line("probes", probes(status));
     line("own cost", own_cost(status));
+    if let Some(trouble) = gpus::trouble(&status.gpus) {
+        line("gpus", trouble);
+    }
     let mut text = String::new();
     if let Some(error) = &status.config_error {
         let refused = "the configuration could not be read again; the earlier one stays:";
@@ -62,6 +66,10 @@ pub(super) fn render(status: &Status) -> String {
     if !status.pools.is_empty() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}", pools(&status.pools));
+    }
+    if let Some(devices) = gpus::devices(&status.gpus) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{devices}");
     }
     text
 }

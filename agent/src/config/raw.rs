@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) agent: Agent,
     pub(super) fast: Fast,
     pub(super) probes: Probes,
+    pub(super) gpu: Gpu,
     pub(super) policy: Vec<Spanned<Policy>>,
 }
 
@@ -69,6 +70,14 @@ pub(super) struct Fast {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Probes {
     pub(super) off: Option<Vec<Spanned<String>>>,
+}
+
+/// `[gpu]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Gpu {
+    pub(super) enabled: Key<bool>,
+    pub(super) library: Key<PathBuf>,
 }
 
 /// One `[[policy]]`. The parameters of both kinds stand side by side, so that each keeps its place.

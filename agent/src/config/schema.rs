@@ -19,6 +19,8 @@ pub struct Config {
     pub fast: Fast,
     /// `[probes]`.
     pub probes: Probes,
+    /// `[gpu]`.
+    pub gpu: Gpu,
     /// `[[policy]]`, in the file's order: the first that selects a cgroup has it.
     pub policies: Vec<Policy>,
 }
@@ -95,6 +97,24 @@ impl Default for Fast {
 pub struct Probes {
     /// Those that are not loaded, whatever the kernel allows.
     pub off: Vec<Probe>,
+}
+
+/// What is asked about GPUs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// The driver's management library: a name that the loader looks for, or an absolute path.
+    pub library: PathBuf,
+}
+
+impl Default for Gpu {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            library: PathBuf::from("libnvidia-ml.so.1"),
+        }
+    }
 }
 
 /// How a thread may be scheduled, from the most to the least.

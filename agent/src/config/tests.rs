@@ -99,6 +99,7 @@ fn every_key_is_documented() {
         ("[agent.foreign]", "agent.foreign."),
         ("[fast]", "fast."),
         ("[probes]", "probes."),
+        ("[gpu]", "gpu."),
         ("[[policy]]", "policy."),
         ("[policy.cpu]", "policy.cpu."),
         ("[policy.memory]", "policy.memory."),

@@ -14,6 +14,7 @@ use trimtab_core::{
 use super::{
     adoptions::Adoptions,
     entry,
+    gpus::Gpus,
     selection::Selection,
     snapshot::{self, NodeSample},
     workload::Workloads,
@@ -60,6 +61,7 @@ pub(super) struct Agent {
     pub(super) scratch: Scratch,
     pub(super) node_reader: NodeReader,
     pub(super) node: NodeSample,
+    pub(super) gpus: Gpus,
     /// Sizes of the pools, and of what they were made.
     pub(super) pools: [PoolView; 2],
     pub(super) paused: bool,
@@ -131,6 +133,7 @@ impl Agent {
         }
         self.forget_names(&reading.crowded);
         self.observe(&reading.snapshot);
+        self.gpus.tick(&reading.snapshot, &self.workloads);
         let tick = self.engine.tick(now, &reading.snapshot);
         for (slot, unused) in reading.unused {
             self.send(Command::Unused(slot, unused, now));

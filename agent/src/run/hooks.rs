@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode, time::Instant};
 use anyhow::Context as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use super::start;
+use super::{gpu_view::gpu_finding, gpus, start};
 use crate::{
     act::{
         guardian::{RESTORE_WITHIN, guard, is_guarded, join, restore_leftovers},
@@ -13,7 +13,7 @@ use crate::{
     },
     api::view::{Finding, FindingState, Restored},
     config::Config,
-    sense::hierarchy::Hierarchies,
+    sense::{gpu::PATIENCE, hierarchy::Hierarchies},
 };
 
 /// Runs the agent under its guardian: the first process guards, the second one works.
@@ -92,8 +92,11 @@ pub fn restore(config: &Config) -> anyhow::Result<Vec<Restored>> {
 pub fn doctor(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let (_probes, status) = start::load(config);
     let mut findings: Vec<_> = status.iter().map(super::view::probe_finding).collect();
-    findings.push(match Hierarchies::detect() {
-        Ok(hierarchies) => super::view::hierarchy_finding(&hierarchies),
+    let hierarchies = Hierarchies::detect();
+    let watch = hierarchies.as_ref().ok().filter(|_| config.gpu.enabled);
+    let watch = watch.and_then(|hierarchies| gpus::watch(&config.gpu, hierarchies));
+    findings.push(match &hierarchies {
+        Ok(hierarchies) => super::view::hierarchy_finding(hierarchies),
         Err(error) => Finding {
             area: "cgroups".into(),
             name: "hierarchies".into(),
@@ -102,5 +105,8 @@ pub fn doctor(config: &Config) -> anyhow::Result<Vec<Finding>> {
             remedy: "mount cgroup2 at /sys/fs/cgroup".into(),
         },
     });
+    // A moment longer, so that a driver that is silent is called so.
+    let heard = watch.map(|watch| watch.first(PATIENCE + PATIENCE / 10));
+    findings.push(gpu_finding(heard.as_ref()));
     Ok(findings)
 }

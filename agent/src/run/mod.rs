@@ -6,6 +6,8 @@ mod agent;
 mod backend;
 mod control;
 mod entry;
+mod gpu_view;
+mod gpus;
 mod hooks;
 mod release;
 mod reports;

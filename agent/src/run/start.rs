@@ -25,6 +25,7 @@ use super::{
     agent::{Agent, now},
     backend::Shared,
     entry,
+    gpus::Gpus,
     selection::Selection,
     snapshot::NodeSample,
     workload::Workloads,
@@ -210,6 +211,7 @@ impl Agent {
         let mut tree = Tree::new(&hierarchies);
         tree.rescan()
             .context("cannot scan the cgroup hierarchies")?;
+        let gpus = Gpus::start(&selection.config().gpu, &hierarchies);
         let now = now();
         let mut agent = Self {
             config_path: config_path
@@ -231,6 +233,7 @@ impl Agent {
             scratch,
             node_reader,
             node: NodeSample::new(now, node),
+            gpus,
             pools: Default::default(),
             paused: false,
             started: now,

@@ -7,6 +7,7 @@ use trimtab_core::signal::{Amount, Mode, Resource};
 
 use super::{
     agent::{Agent, now},
+    gpu_view::gpu_finding,
     workload::Workload,
 };
 use crate::{
@@ -62,6 +63,7 @@ impl Agent {
                 .map(|resource| self.pool(resource))
                 .collect(),
             fast_loop: self.fast_loop(),
+            gpus: self.gpus(),
             probes_on: probes(|state| state != State::Off),
             probes_off: probes(|state| state == State::Off),
             cpu_time_ns,
@@ -132,6 +134,7 @@ impl Agent {
                 .any(|limit| age < limit.bounds.warm_up),
             cpu: self.resource(workload, Resource::Cpu),
             memory: self.resource(workload, Resource::Memory),
+            gpus: self.gpu_shares(workload),
             signals: workload.signals(),
         }
     }
@@ -193,6 +196,7 @@ impl Agent {
             "grant CAP_IPC_LOCK or raise LimitMEMLOCK",
         ));
         findings.push(hierarchy_finding(&self.hierarchies));
+        findings.push(gpu_finding(self.gpus.heard().as_ref()));
         findings
     }
 }

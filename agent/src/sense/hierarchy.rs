@@ -42,12 +42,16 @@ impl Root {
     /// `/proc/self/cgroup` cannot be read.
     pub fn own(&self) -> Result<PathBuf, SenseError> {
         let membership = read("/proc/self/cgroup")?;
-        Ok(own_path(&membership, self.id)
-            .into_iter()
-            .flat_map(visible)
-            .map(|path| self.dir.join(path))
-            .find(|dir| dir.is_dir())
-            .unwrap_or_else(|| self.dir.clone()))
+        Ok(self
+            .visible(&membership)
+            .map_or_else(|| self.dir.clone(), |path| self.dir.join(path)))
+    }
+
+    /// The path below the topmost visible group of the one that a text like `/proc/PID/cgroup`
+    /// names; `None` where it is not visible.
+    fn visible<'a>(&self, membership: &'a str) -> Option<&'a Path> {
+        let path = own_path(membership, self.id)?;
+        visible(path).find(|path| self.dir.join(path).is_dir())
     }
 }
 
@@ -148,6 +152,16 @@ impl Hierarchies {
             Resource::Cpu => self.cpu.as_ref(),
             Resource::Memory => self.memory.as_ref(),
         }
+    }
+
+    /// The group of a process, by its path without a leading slash, as workloads are named; `None`
+    /// where the process has gone or its group is not visible.
+    #[must_use]
+    pub fn group_of(&self, pid: u32) -> Option<String> {
+        let root = self.cpu.as_ref().or(self.memory.as_ref());
+        let root = root.or(self.unified.as_ref())?;
+        let membership = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        Some(root.visible(&membership)?.to_str()?.to_owned())
     }
 
     /// The distinct hierarchies, each once, in a fixed order.
@@ -381,6 +395,11 @@ mod tests {
                 procs.display()
             );
         }
+        let found = Hierarchies::detect().unwrap();
+        let own = found.group_of(std::process::id()).unwrap();
+        let root = found.cpu.as_ref().or(found.unified.as_ref()).unwrap();
+        assert_eq!(root.group(&own), root.own().unwrap());
+        assert_eq!(found.group_of(u32::MAX), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod cgroup;
 pub mod cpu;
 pub mod file;
+pub mod gpu;
 pub mod hierarchy;
 pub mod memory;
 pub mod node;

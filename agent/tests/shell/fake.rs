@@ -12,9 +12,9 @@ use trimtab::api::{
     Backend, Refusal, Server,
     auth::Groups,
     view::{
-        Adoption, Counters, Detail, Entry, EntryKind, Finding, FindingState, Input, Quantity,
-        Reason, Released, ResourceState, Signals, Status, Value, WaitCause, WaitKind, Why,
-        Workload,
+        Adoption, Counters, Detail, Entry, EntryKind, Finding, FindingState, Gpu, GpuDriver,
+        GpuInstance, GpuShare, GpuState, Gpus, Input, Quantity, Reason, Released, ResourceState,
+        Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
     },
 };
 use trimtab_core::signal::{Mode, Resource};
@@ -82,6 +82,12 @@ pub(crate) fn workload(name: &str) -> Workload {
         warming_up: true,
         cpu: Some(state(Quantity::MicroCpus)),
         memory: Some(state(Quantity::Bytes)),
+        gpus: vec![GpuShare {
+            index: 14,
+            memory_bytes: Some(15),
+            used_percent: None,
+            waits_for_cpu: true,
+        }],
         signals: signals(),
     }
 }
@@ -172,6 +178,7 @@ pub(crate) fn status() -> Status {
         config_path: "/x".into(),
         config_error: Some("wrong".into()),
         journal_seq: 9,
+        gpus: gpus(),
         ..Status::default()
     }
 }
@@ -203,6 +210,54 @@ pub(crate) fn why(name: &str, window: Duration) -> Why {
                 ns,
             })
             .collect(),
+    }
+}
+
+/// Devices in every state; in the first, every field has a value of its own.
+fn gpus() -> Gpus {
+    let whole = Gpu {
+        index: 1,
+        uuid: "GPU-2".into(),
+        name: "three".into(),
+        state: GpuState::Here,
+        why: "four".into(),
+        used_percent: Some(5),
+        memory_used_bytes: Some(6),
+        memory_total_bytes: Some(7),
+        power_milliwatts: Some(8),
+        power_limit_milliwatts: Some(9),
+        sm_clock_mhz: Some(10),
+        memory_clock_mhz: Some(11),
+        temperature_celsius: Some(12),
+        throttled_by: vec!["thirteen".into()],
+        ecc_uncorrected: Some(14),
+        last_xid: Some(15),
+        mig: Some(true),
+        instances: vec![GpuInstance {
+            index: 16,
+            uuid: "MIG-17".into(),
+            memory_used_bytes: Some(18),
+            memory_total_bytes: Some(19),
+        }],
+        processes: Some(20),
+        unattributed_memory_bytes: Some(21),
+        unattributed_percent: Some(22),
+        mps: true,
+        waits_for_cpu: vec!["/twenty-three".into()],
+    };
+    let states = [GpuState::Lost, GpuState::Denied, GpuState::Unreadable];
+    let others = states.map(|state| Gpu {
+        state,
+        ..Gpu::default()
+    });
+    Gpus {
+        driver: GpuDriver::Silent,
+        why: "a".into(),
+        age_ns: Some(24),
+        silent_ns: Some(25),
+        devices: [whole].into_iter().chain(others).collect(),
+        devices_left_out: 26,
+        processes_left_out: 27,
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is known of each workload over time.
 
+pub mod gpu;
 pub mod throttling;
 pub mod usage;
 pub mod waiting;
 pub mod window;
 
+pub use gpu::{GpuTick, GpuWait};
 pub use throttling::Throttling;
 pub use usage::Usage;
 pub use waiting::Waiting;

@@ -3,6 +3,7 @@
 //! Towards protobuf nothing can fail. Back, a field that must be there may be missing when the
 //! other side is of another version: that is [`Malformed`].
 
+mod gpu;
 mod journal;
 mod why;
 mod workload;
@@ -127,6 +128,7 @@ impl From<view::Status> for proto::StatusReply {
             pinned: status.pinned,
             pools: all(status.pools),
             fast_loop: Some(status.fast_loop.into()),
+            gpus: Some(status.gpus.into()),
             probes_on: status.probes_on,
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,
@@ -154,6 +156,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             pinned: status.pinned,
             pools: each(status.pools)?,
             fast_loop: need(status.fast_loop, "fast_loop")?,
+            gpus: need(status.gpus, "gpus")?,
             probes_on: status.probes_on,
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,
@@ -231,6 +234,7 @@ impl From<view::Finding> for proto::Finding {
             view::FindingState::On => proto::FindingState::On,
             view::FindingState::Degraded => proto::FindingState::Degraded,
             view::FindingState::Off => proto::FindingState::Off,
+            view::FindingState::None => proto::FindingState::None,
         };
         Self {
             area: finding.area,
@@ -250,6 +254,7 @@ impl TryFrom<proto::Finding> for view::Finding {
             proto::FindingState::On => view::FindingState::On,
             proto::FindingState::Degraded => view::FindingState::Degraded,
             proto::FindingState::Off => view::FindingState::Off,
+            proto::FindingState::None => view::FindingState::None,
             proto::FindingState::Unspecified => return Err(Malformed("state")),
         };
         Ok(Self {

@@ -19,6 +19,7 @@ impl From<view::Workload> for proto::Workload {
             warming_up: workload.warming_up,
             cpu: workload.cpu.map(Into::into),
             memory: workload.memory.map(Into::into),
+            gpus: all(workload.gpus),
             signals: Some(workload.signals.into()),
         }
     }
@@ -41,6 +42,7 @@ impl TryFrom<proto::Workload> for view::Workload {
             warming_up: workload.warming_up,
             cpu: workload.cpu.map(TryInto::try_into).transpose()?,
             memory: workload.memory.map(TryInto::try_into).transpose()?,
+            gpus: each(workload.gpus)?,
             signals: need(workload.signals, "signals")?,
         })
     }

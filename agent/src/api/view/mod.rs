@@ -3,12 +3,14 @@
 //! Every number carries its unit in its name; a [`Quantity`] carries it in its variant.
 
 mod find;
+mod gpu;
 mod why;
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::{Amount, Mode, Resource};
 
 pub use find::find;
+pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use why::{WaitCause, WaitKind, Why};
 
 /// An amount of one resource that knows its unit.
@@ -65,6 +67,8 @@ pub struct Status {
     pub pools: Vec<Pool>,
     /// The thread that answers events.
     pub fast_loop: FastLoop,
+    /// The node's GPUs.
+    pub gpus: Gpus,
     /// Probes that are attached.
     pub probes_on: u32,
     /// Probes that are not.
@@ -144,6 +148,8 @@ pub struct Workload {
     pub cpu: Option<ResourceState>,
     /// Its memory; `None` when its policy leaves memory alone.
     pub memory: Option<ResourceState>,
+    /// The GPUs that its processes hold memory on, those of workloads below it left out.
+    pub gpus: Vec<GpuShare>,
     /// How it fares.
     pub signals: Signals,
 }
@@ -311,6 +317,8 @@ pub enum FindingState {
     Degraded,
     /// Does not work.
     Off,
+    /// There is nothing here for it to work with.
+    None,
 }
 
 /// One line of `trimtab doctor`.

@@ -1,4 +1,4 @@
-//! `[agent]`, `[fast]` and `[probes]`.
+//! `[agent]`, `[fast]`, `[probes]` and `[gpu]`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::Checker;
 use crate::config::{
     raw::{self, Key},
     report::instead_of,
-    schema::{Agent, Fast, Probes, Scheduling},
+    schema::{Agent, Fast, Gpu, Probes, Scheduling},
     units::{Memory, Share},
 };
 use crate::probe::Probe;
@@ -138,6 +138,29 @@ impl Checker<'_> {
             }
         }
         Probes { off }
+    }
+
+    pub(super) fn gpu(&mut self, raw: raw::Gpu) -> Gpu {
+        let default = Gpu::default();
+        Gpu {
+            enabled: raw.enabled.map_or(default.enabled, Spanned::into_inner),
+            library: self.library(raw.library, default.library),
+        }
+    }
+
+    /// A bare name is looked for where libraries are; what a relative path means, nobody knows.
+    fn library(&mut self, key: Key<PathBuf>, default: PathBuf) -> PathBuf {
+        let Some(key) = key else { return default };
+        let path = key.get_ref();
+        if path.is_absolute() || path.file_name() == Some(path.as_os_str()) {
+            return key.into_inner();
+        }
+        self.wrong(
+            key.span(),
+            "`library` is neither a bare name nor an absolute path",
+            format!("write \"{}\", or the path from the root", default.display()),
+        );
+        default
     }
 
     pub(super) fn fast(&mut self, raw: raw::Fast) -> Fast {

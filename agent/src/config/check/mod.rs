@@ -23,6 +23,7 @@ pub(super) fn check(file: File, source: &str, node: Option<Node>) -> Result<Conf
         agent: checker.agent(file.agent),
         fast: checker.fast(file.fast),
         probes: checker.probes(file.probes),
+        gpu: checker.gpu(file.gpu),
         policies: checker.policies(file.policy),
     };
     if checker.problems.is_empty() {

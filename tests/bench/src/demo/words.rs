@@ -73,6 +73,7 @@ pub(super) fn finding(finding: &Finding) -> String {
         FindingState::On => "on",
         FindingState::Degraded => "degraded",
         FindingState::Off => "off",
+        FindingState::None => "none",
     };
     format!("  {state:<9}{:<18} {}", finding.name, finding.why)
 }
