@@ -44,14 +44,15 @@ pub(crate) fn bounds(floor: u64) -> [Option<Bounds>; 2] {
 }
 
 pub(crate) fn one(cpu: u64, need: u64) -> World {
-    let mut world = World::new(Version::V2, 2, settings());
-    world.adopt(
-        0,
-        group(cpu, need),
-        Mode::Enforce,
-        Policy::default(),
-        bounds(10_000),
-    );
+    alike(2, 1, group(cpu, need), 10_000)
+}
+
+/// A node of so many CPUs, and so many groups on it that do not differ, with this floor of CPU.
+pub(crate) fn alike(cpus: u64, count: usize, group: Group, floor: u64) -> World {
+    let mut world = World::new(Version::V2, cpus, settings());
+    for slot in 0..count {
+        world.adopt(slot, group, Mode::Enforce, Policy::default(), bounds(floor));
+    }
     world
 }
 

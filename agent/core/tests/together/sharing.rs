@@ -1,6 +1,6 @@
 //! The pool, loans, and the tree.
 
-use crate::life::{CPU, bounds, burst, group, limit, live, one, rules, settings};
+use crate::life::{CPU, alike, bounds, burst, group, limit, live, one, rules, settings};
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
 use trimtab_core::decide::reason::Rule;
@@ -27,16 +27,7 @@ fn only_loans_are_taken_back_when_trimming_is_off() {
 
 #[test]
 fn one_burst_gets_the_whole_pool_and_the_next_one_gets_what_lies_idle() {
-    let mut world = World::new(Version::V2, 4, settings());
-    for slot in 0..21 {
-        world.adopt(
-            slot,
-            group(100_000, 5_000),
-            Mode::Enforce,
-            Policy::default(),
-            bounds(50_000),
-        );
-    }
+    let mut world = alike(4, 21, group(100_000, 5_000), 50_000);
     live(&mut world, 3);
     let size = world.pools[CPU].size.0;
     assert_eq!(size, 4_000_000 - 21 * 50_000);
@@ -63,16 +54,7 @@ fn one_burst_gets_the_whole_pool_and_the_next_one_gets_what_lies_idle() {
 
 #[test]
 fn who_spins_first_gains_nothing() {
-    let mut world = World::new(Version::V2, 4, settings());
-    for slot in 0..2 {
-        world.adopt(
-            slot,
-            group(500_000, 100_000),
-            Mode::Enforce,
-            Policy::default(),
-            bounds(500_000),
-        );
-    }
+    let mut world = alike(4, 2, group(500_000, 100_000), 500_000);
     world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
     live(&mut world, 30);
     assert_eq!(
@@ -137,16 +119,7 @@ fn a_little_overdrawn_is_left_alone() {
 
 #[test]
 fn what_is_often_needed_is_called_in_last() {
-    let mut world = World::new(Version::V2, 4, settings());
-    for slot in 0..2 {
-        world.adopt(
-            slot,
-            group(100_000, 5_000),
-            Mode::Enforce,
-            Policy::default(),
-            bounds(50_000),
-        );
-    }
+    let mut world = alike(4, 2, group(100_000, 5_000), 50_000);
     live(&mut world, 3);
     for _ in 0..60 {
         world.kernel.group_mut(1).needs[CPU] = Amount(400_000);
@@ -172,16 +145,7 @@ fn what_is_often_needed_is_called_in_last() {
 
 #[test]
 fn limits_that_sum_to_five_nodes_are_adopted_as_they_are() {
-    let mut world = World::new(Version::V2, 4, settings());
-    for slot in 0..20 {
-        world.adopt(
-            slot,
-            group(1_000_000, 830_000),
-            Mode::Enforce,
-            Policy::default(),
-            bounds(500_000),
-        );
-    }
+    let mut world = alike(4, 20, group(1_000_000, 830_000), 500_000);
     assert!(rules(&live(&mut world, 120)).is_empty());
     assert_eq!((world.writes, world.pools[CPU].size), (0, Amount::ZERO));
 }
@@ -244,16 +208,7 @@ fn a_pod_is_lifted_from_the_top() {
 
 #[test]
 fn what_was_lent_returns_when_the_borrower_goes() {
-    let mut world = World::new(Version::V2, 4, settings());
-    for slot in 0..2 {
-        world.adopt(
-            slot,
-            group(100_000, 5_000),
-            Mode::Enforce,
-            Policy::default(),
-            bounds(50_000),
-        );
-    }
+    let mut world = alike(4, 2, group(100_000, 5_000), 50_000);
     live(&mut world, 1);
     world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
     burst(&mut world);
@@ -319,16 +274,7 @@ fn who_keeps_others_waiting_is_held_to_its_own_and_tried_again_less_and_less() {
 
 #[test]
 fn a_burst_goes_before_who_borrows_all_the_time() {
-    let mut world = World::new(Version::V2, 4, settings());
-    for slot in 0..4 {
-        world.adopt(
-            slot,
-            group(500_000, 100_000),
-            Mode::Enforce,
-            Policy::default(),
-            bounds(500_000),
-        );
-    }
+    let mut world = alike(4, 4, group(500_000, 100_000), 500_000);
     world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
     live(&mut world, 30);
     assert!(world.pools[CPU].left() < Amount(500_000));
