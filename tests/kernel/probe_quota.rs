@@ -33,7 +33,9 @@ fn burst(probes: &[Probe], detached: &[&str], kind: u32) -> Option<Seen> {
     let (mut loaded, mut ring) = load(probes, detached)?;
     watch(&mut loaded, Resource::Cpu, &group, SLOT);
     // A shell that started in here would begin the period, which might be renewed within the burst.
+    // On one CPU, so that no other one gives back a part of an earlier slice meanwhile.
     let mut running = Ready::spinner(&group).expect("a shell");
+    running.pin().expect("taskset");
     let before = group.cpu_stat().expect("cpu.stat");
     running.go().expect("a waiting shell");
     let events = collect(&mut ring, Duration::from_secs(1), |events| {
@@ -65,7 +67,7 @@ fn a_burst_is_warned_of_before_it_is_throttled() {
             break seen;
         }
         tries += 1;
-        assert!(tries < 10, "a period ended within each of ten bursts");
+        assert!(tries < 50, "a period ended within each of fifty bursts");
     };
     let event = of_kind(&events, kind::QUOTA_NEAR)[0];
     assert_eq!(throttled, 0, "warned too late: {event:?}");
@@ -77,8 +79,8 @@ fn a_burst_is_warned_of_before_it_is_throttled() {
         (event.lowest.limit, event.lowest.period),
         (10 * MS, 100 * MS)
     );
-    // Slices of 5 ms have been handed out; another CPU may have given back a part of an earlier one.
-    assert!((1..=10 * MS).contains(&event.lowest.used), "{event:?}");
+    // The first slice of 5 ms has been handed out, and is not used up yet.
+    assert!(event.lowest.used >= 5 * MS, "{event:?}");
     assert_eq!(event.lowest, event.highest);
 }
 

@@ -177,6 +177,14 @@ impl Ready {
         Ok(ready)
     }
 
+    /// Keeps it on the first CPU.
+    pub(crate) fn pin(&self) -> Result<()> {
+        let mut command = Command::new("taskset");
+        command.args(["-p", "1"]).arg(self.0.id().to_string());
+        let pinned = command.stdout(Stdio::null()).status()?.success();
+        pinned.then_some(()).context("it cannot be pinned")
+    }
+
     /// Lets it go.
     pub(crate) fn go(&mut self) -> Result<()> {
         let input = self.0.stdin.as_mut().context("it was let go before")?;
