@@ -3,13 +3,14 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Output, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
-use trimtab_tests::{Agent, Hierarchies, eventually, lab_bin, skip};
+use trimtab_tests::{Agent, Hierarchies, eventually, hear_interrupts, lab_bin, skip};
 
 use crate::{
     restore::ledger,
@@ -95,7 +96,9 @@ impl Running {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            .process_group(0);
+        hear_interrupts(command);
         let mut child = command.spawn()?;
         let output = child.stdout.take().context("no output")?;
         let mut running = Self {
@@ -109,15 +112,19 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("no pid")?;
-        Ok(kill_process(pid, signal)?)
+        Ok(kill_process(self.pid()?, signal)?)
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        Pid::from_raw(i32::try_from(self.child.id())?).context("no pid")
     }
 
     /// Waits for its end: how it ended, and what its command had still said.
     fn end(mut self) -> Result<(Output, String)> {
         let ended = eventually(2 * SOON, || matches!(self.child.try_wait(), Ok(Some(_))));
         if !ended {
-            self.child.kill()?;
+            // The command too, which holds on to the output.
+            kill_process_group(self.pid()?, Signal::KILL)?;
         }
         let mut rest = String::new();
         self.output.read_to_string(&mut rest)?;

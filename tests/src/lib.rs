@@ -21,6 +21,6 @@ pub use disk::disk;
 pub use group::{CpuStat, Group};
 pub use hierarchy::{Hierarchies, Version};
 pub use nvml::Nvml;
-pub use process::{Process, lab_bin, trimtab_bin};
+pub use process::{Process, hear_interrupts, lab_bin, trimtab_bin};
 pub use skip::skip;
 pub use wait::eventually;

@@ -3,6 +3,7 @@
 use std::{
     env,
     ops::{Deref, DerefMut},
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -10,6 +11,20 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+/// Gives a program the interrupts that a shell keeps from what it starts in the background, and a
+/// test runner passes on: it could not even ask for them otherwise.
+pub fn hear_interrupts(command: &mut Command) {
+    let default = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: `signal` may be called between fork and exec; no handler of ours is involved.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only calls `signal`, which is async-signal-safe.
+    unsafe { command.pre_exec(default) };
+}
 
 /// A child process that is killed and reaped when dropped.
 #[derive(Debug)]

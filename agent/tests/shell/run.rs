@@ -3,12 +3,13 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use trimtab::api::auth::Groups;
 
@@ -87,8 +88,25 @@ fn left_over(name: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn signal(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+fn pid(number: u32) -> Pid {
+    Pid::from_raw(i32::try_from(number).unwrap()).unwrap()
+}
+
+fn signal(number: u32, signal: Signal) {
+    kill_process(pid(number), signal).unwrap();
+}
+
+/// Gives a program the interrupts that a shell keeps from what it starts in the background.
+fn hear_interrupts(command: &mut Command) {
+    let default = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: `signal` may be called between fork and exec; no handler of ours is involved.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only calls `signal`, which is async-signal-safe.
+    unsafe { command.pre_exec(default) };
 }
 
 /// A run whose command has said its first line.
@@ -99,9 +117,12 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str]) -> (Self, String) {
-        let mut child = command(args, None)
+        let mut command = command(args, None);
+        hear_interrupts(&mut command);
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -114,7 +135,8 @@ impl Running {
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
-                self.child.kill().unwrap();
+                // The command too, which would stay.
+                kill_process_group(pid(self.child.id()), Signal::KILL).unwrap();
                 panic!("the run does not end");
             }
             std::thread::sleep(Duration::from_millis(5));
