@@ -9,7 +9,7 @@ use aya_ebpf::{
 use trimtab_ebpf::{Level, NO_SLOT, duty, kind, lost};
 
 use crate::{
-    emit::{count_lost, emit, now},
+    emit::{count_lost, now, tell},
     kernel::{Kernel, load, on},
     level::{hierarchy_of, id_of},
 };
@@ -46,7 +46,7 @@ fn changed(kind: u32, cgroup: Kernel) -> i32 {
         ..Level::default()
     };
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    emit(
+    tell(
         now(),
         kind,
         pid,

@@ -18,7 +18,7 @@ use core::ptr;
 use trimtab_ebpf::{MAX_LEVELS, Watch, kind};
 
 use crate::{
-    emit::{add, emit},
+    emit::{add, alarm},
     kernel::{Kernel, load},
     level::{cpu_watch, hierarchy_of, id_of, wants},
     quota::{NO_QUOTA, is_fair, level},
@@ -65,7 +65,7 @@ pub(crate) fn late(prev: Kernel, next: Kernel, ns: u64, now: u64) {
     let next_leaf = load!(load!(next, task_group as Kernel), group_cgroup as Kernel);
     let (lent, waiting) = (level(borrower.group, prev_leaf), level(lender, next_leaf));
     let pid = load!(prev, task_tgid as u32);
-    if emit(
+    if alarm(
         now,
         kind::LOAN_DELAYS,
         pid,

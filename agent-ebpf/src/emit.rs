@@ -1,17 +1,24 @@
-//! The way out: the ring of events, and the counters of what got lost on the way.
+//! The way out: the rings of events, and the counters of what got lost on the way.
 
 use core::arch::asm;
 
 use aya_ebpf::{
+    btf_maps,
     helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
-    macros::map,
+    macros::{btf_map, map},
     maps::{PerCpuArray, RingBuf},
 };
 use trimtab_ebpf::{Event, Level, lost};
 
-/// Resized by user space.
+/// What must stay in order, and what a CPU's own ring cannot take. Resized by user space.
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(256 << 10, 0);
+
+/// A CPU's own ring, if it has one: a ring wakes its reader on the CPU that wrote to it, and a
+/// reader that stays there need not wait for another CPU to be woken first.
+#[btf_map]
+static CPU_EVENTS: btf_maps::ArrayOfMaps<btf_maps::RingBuf<Event, 4096>, 1> =
+    btf_maps::ArrayOfMaps::new();
 
 #[map]
 static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
@@ -42,9 +49,10 @@ pub(crate) fn add(counter: *mut u64, amount: u64) {
     }
 }
 
-/// Sends an event; `false`, and counted, when the ring is full.
+/// Sends an event that is to be acted on at once, by this CPU's own ring if it can; `false`, and
+/// counted, when there is no room anywhere.
 #[inline(always)]
-pub(crate) fn emit(
+pub(crate) fn alarm(
     time: u64,
     kind: u32,
     pid: u32,
@@ -53,16 +61,15 @@ pub(crate) fn emit(
     lowest: &Level,
     highest: &Level,
 ) -> bool {
-    let Some(mut record) = EVENTS.reserve::<Event>(0) else {
+    let own = CPU_EVENTS.get(cpu()).and_then(|ring| ring.reserve(0));
+    let Some(mut record) = own.or_else(|| EVENTS.reserve::<Event>(0)) else {
         count_lost(lost::RING_FULL);
         return false;
     };
-    // SAFETY: a helper without arguments.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
     record.write(Event {
         time,
         kind,
-        cpu,
+        cpu: cpu(),
         pid,
         hierarchy,
         used,
@@ -71,4 +78,38 @@ pub(crate) fn emit(
     });
     record.submit(0);
     true
+}
+
+/// Sends an event in its order among others of its kind; counted when the ring is full.
+#[inline(always)]
+pub(crate) fn tell(
+    time: u64,
+    kind: u32,
+    pid: u32,
+    hierarchy: u32,
+    used: u64,
+    lowest: &Level,
+    highest: &Level,
+) {
+    let Some(mut record) = EVENTS.reserve::<Event>(0) else {
+        return count_lost(lost::RING_FULL);
+    };
+    record.write(Event {
+        time,
+        kind,
+        cpu: cpu(),
+        pid,
+        hierarchy,
+        used,
+        lowest: *lowest,
+        highest: *highest,
+    });
+    record.submit(0);
+}
+
+/// The CPU that the program runs on.
+#[inline(always)]
+fn cpu() -> u32 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_smp_processor_id() }
 }

@@ -17,7 +17,7 @@ use aya_log_ebpf::debug;
 use trimtab_ebpf::{Level, MAX_LEVELS, Raised, UNLIMITED, Watch, duty, kind, lost};
 
 use crate::{
-    emit::{count_lost, emit, now},
+    emit::{alarm, count_lost, now, tell},
     kernel::{Kernel, load, offset, on, setting},
     level::{Found, depth_of, due, hierarchy_of, id_of, memory_watch, slot_of, wants},
     quota::crossed,
@@ -118,7 +118,7 @@ fn killed(task: Kernel, pid: u32) {
     } else {
         level(found.highest, leaf)
     };
-    emit(
+    tell(
         now(),
         kind::OOM_KILL,
         pid,
@@ -251,7 +251,7 @@ fn raise(kind: u32, task: Kernel, found: &Found) {
     }
     let leaf = load!(memory_css(task), css_cgroup as Kernel);
     let (lowest, highest) = (level(found.lowest, leaf), level(found.highest, leaf));
-    if emit(
+    if alarm(
         now,
         kind,
         load!(task, task_tgid as u32),

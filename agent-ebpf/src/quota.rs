@@ -14,7 +14,7 @@
 use trimtab_ebpf::{Level, MAX_LEVELS, Raised, Watch, kind, law, lost};
 
 use crate::{
-    emit::{add, count_lost, emit, now},
+    emit::{add, alarm, count_lost, now},
     kernel::{Kernel, has, load, offset, setting},
     level::{Found, cpu_watch, depth_of, due, hierarchy_of, id_of, slot_of, wants},
 };
@@ -198,7 +198,7 @@ fn raise(kind: u32, task: Kernel, found: &Found) {
     }
     let leaf = load!(load!(task, task_group as Kernel), group_cgroup as Kernel);
     let (lowest, highest) = (level(found.lowest, leaf), level(found.highest, leaf));
-    if emit(
+    if alarm(
         now,
         kind,
         load!(task, task_tgid as u32),

@@ -2,6 +2,7 @@
 //! event at once, and by the tick when no event comes through.
 
 use std::{
+    ffi::OsString,
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use trimtab_tests::{Agent, Burst, Group, Process, eventually, lab_bin, skip};
 
-use crate::trust::{SOON, TIGHT, adopted, group, is_emulated, journal};
+use crate::trust::{Ready, SOON, TIGHT, adopted, group, is_emulated, journal};
 
 const PERIOD: u64 = 100_000;
 /// Less than the floor gives, so that a full node cannot spoil the test.
@@ -21,11 +22,18 @@ const QUOTA_PROBES: &str = r#""quota-near", "throttled-running", "throttled-waki
 /// An agent with these probes off that enforces on what lies below the group; `None`, with a loud
 /// line, where no probe can be loaded.
 fn agent(root: &Group, off: &str, rest: &str) -> Result<Option<Agent>> {
-    let agent = Agent::start(&format!(
+    agent_by(&[], root, off, rest)
+}
+
+/// The same, started by way of another program.
+fn agent_by(wrapper: &[&str], root: &Group, off: &str, rest: &str) -> Result<Option<Agent>> {
+    let wrapper = wrapper.iter().map(OsString::from).collect();
+    let config = format!(
         "{rest}\n[probes]\noff = [{off}]\n[[policy]]\nname = \"bursts\"\nselect = [\"{}/*\"]\n\
          mode = \"enforce\"\nresources = [\"cpu\"]\ncpu = {{ floor = 0.5 }}\n",
         root.path()
-    ))?;
+    );
+    let agent = Agent::start_by(wrapper, &config)?;
     if agent.cli(&["status"])?["probes_on"] == 0 {
         skip("no probe can be loaded here");
         return Ok(None);
@@ -88,6 +96,27 @@ fn a_burst_is_lifted_before_it_is_throttled() -> Result<()> {
         clean > 5 || is_emulated(),
         "only {clean} of 10 bursts were lifted before they were throttled"
     );
+    Ok(())
+}
+
+#[test]
+fn a_burst_is_lifted_where_no_thread_stays_on_its_cpu() -> Result<()> {
+    for (wrapper, per_cpu) in [(&["taskset", "-c", "1"][..], true), (&[], false)] {
+        let Some(root) = group("elsewhere") else {
+            return Ok(());
+        };
+        let child = tight(&root, "one")?;
+        let rest = format!("{NO_TICK}\n[fast]\nper_cpu = {per_cpu}");
+        let Some(agent) = agent_by(wrapper, &root, "", &rest)? else {
+            return Ok(());
+        };
+        let mut running = Ready::spinner(&child)?;
+        running.pin()?;
+        adopted(&agent, &child, TIGHT)?;
+        running.go()?;
+        let lifted = eventually(SOON, || child.quota_us().is_ok_and(|now| now > Some(TIGHT)));
+        ensure!(lifted, "{wrapper:?} {per_cpu}: no lift\n{}", agent.log());
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod probe_cgroups;
 mod probe_delay;
 mod probe_memory;
 mod probe_quota;
+mod probe_rings;
 mod probe_runq;
 mod probe_support;
 mod restore;

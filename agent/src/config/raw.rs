@@ -62,6 +62,7 @@ pub(super) struct Fast {
     pub(super) scheduling: Key<Scheduling>,
     pub(super) priority: Key<i64>,
     pub(super) lock_memory: Key<bool>,
+    pub(super) per_cpu: Key<bool>,
     pub(super) ring_size: Key<Memory>,
 }
 

@@ -77,6 +77,8 @@ pub struct Fast {
     pub priority: u8,
     /// Whether its memory shall be locked.
     pub lock_memory: bool,
+    /// Whether each CPU has a thread of its own, so that none has to be woken for an event of another.
+    pub per_cpu: bool,
     /// Size of the ring buffer between kernel and agent in bytes: a power of two, at least a page.
     pub ring_bytes: u32,
 }
@@ -87,6 +89,7 @@ impl Default for Fast {
             scheduling: Scheduling::Fifo,
             priority: 1,
             lock_memory: true,
+            per_cpu: true,
             ring_bytes: 256 << 10,
         }
     }

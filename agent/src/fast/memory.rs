@@ -4,7 +4,7 @@
 //! first. So while there are such grants, the node is looked at again before it can have run
 //! short, and they are taken back when it has.
 
-use rustix::{system::sysinfo, time::Timespec};
+use rustix::system::sysinfo;
 use trimtab_core::{
     decide::Settle,
     signal::{Amount, Nanos, Resource, Slot},
@@ -72,13 +72,9 @@ impl NodeMemory {
         *own = unused;
     }
 
-    /// How long the thread may sleep until it has to look again; `None` for ever.
-    pub(super) fn patience(&self, now: Nanos) -> Option<Timespec> {
-        let left = self.look.since(now).0;
-        (self.unused > Amount::ZERO).then(|| Timespec {
-            tv_sec: (left / Nanos::SECOND.0).cast_signed(),
-            tv_nsec: (left % Nanos::SECOND.0).cast_signed(),
-        })
+    /// When it is time to look again; `None` when there is nothing to look for.
+    pub(super) fn due(&self) -> Option<Nanos> {
+        (self.unused > Amount::ZERO).then_some(self.look)
     }
 
     /// Looks, if it is time to: whether the node has less left than was promised.
@@ -139,7 +135,7 @@ mod tests {
     #[test]
     fn nothing_is_looked_at_while_nothing_is_promised() {
         let mut node = node(Amount::UNLIMITED);
-        assert_eq!(node.patience(Nanos(5)), None);
+        assert_eq!(node.due(), None);
         assert!(!node.is_short(Nanos(5)));
     }
 
@@ -149,13 +145,12 @@ mod tests {
         let mut own = Amount::ZERO;
         node.replace(&mut own, Amount(1 << 60), Nanos(0));
         assert!(!node.is_short(Nanos(0)), "not yet");
-        let wait = node.patience(Nanos(0)).expect("a promise");
-        assert_eq!((wait.tv_sec, wait.tv_nsec), (0, 2_000_000));
+        assert_eq!(node.due(), Some(Nanos(2_000_000)));
         assert!(node.is_short(Nanos(2_000_000)));
         node.replace(&mut own, Amount(1), Nanos(0));
         assert!(!node.is_short(Nanos::SECOND), "one byte there is");
         node.replace(&mut own, Amount::ZERO, Nanos(0));
-        assert_eq!(node.patience(Nanos(0)), None);
+        assert_eq!(node.due(), None);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use rustix::{
     process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit},
 };
 
+use trimtab_core::signal::Amount;
+
 use crate::config::{self, Scheduling};
 
 /// How long the fast thread may run without blocking before the kernel signals `SIGXCPU`, in us.
@@ -25,6 +27,8 @@ pub struct Priority {
     pub nice: Got,
     /// Pages locked once touched.
     pub locked: Got,
+    /// A thread on each CPU.
+    pub cpus: Got,
 }
 
 /// The result of asking for one privilege.
@@ -86,6 +90,17 @@ pub(super) fn raise(wish: config::Fast) -> Priority {
         realtime,
         nice,
         locked,
+        cpus: Got::NotAsked,
+    }
+}
+
+/// Whether each CPU of the node has a thread that stays there.
+pub(super) fn on_each_cpu(threads: usize, node: Amount) -> Got {
+    let cpus = usize::try_from(node.0 / Amount::CPU.0).unwrap_or(usize::MAX);
+    match threads {
+        0 => Got::NotAsked,
+        _ if threads >= cpus => Got::Yes,
+        _ => Got::No(format!("the agent may run on {threads} of {cpus} CPUs")),
     }
 }
 
@@ -107,7 +122,7 @@ fn fifo(priority: u8) -> io::Result<()> {
 ///
 /// # Errors
 /// The kernel's refusal.
-pub fn demote(tid: i32) -> io::Result<()> {
+pub(super) fn demote(tid: i32) -> io::Result<()> {
     schedule(tid, libc::SCHED_OTHER, 0)
 }
 

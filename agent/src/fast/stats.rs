@@ -1,6 +1,6 @@
 //! What the fast thread says about itself, in cells that the slow loop reads whenever it likes.
 
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use trimtab_ebpf::{HIST_BUCKETS, bucket, bucket_start};
 
@@ -17,8 +17,6 @@ pub struct Stats {
     pub writes: AtomicU64,
     /// Reports dropped because the slow loop had fallen behind.
     pub dropped: AtomicU64,
-    /// The thread's id, 0 before it runs.
-    pub tid: AtomicI32,
 }
 
 impl Default for Stats {
@@ -29,7 +27,6 @@ impl Default for Stats {
             events: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            tid: AtomicI32::new(0),
         }
     }
 }

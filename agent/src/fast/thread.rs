@@ -1,12 +1,9 @@
-//! The thread itself: one event and one word of the slow loop at a time, from there to the lever.
+//! What the threads share and do: one event and one word of the slow loop at a time, from there to
+//! the lever.
 
 use std::sync::Arc;
 
-use rustix::{
-    event::epoll,
-    fd::OwnedFd,
-    time::{ClockId, clock_gettime},
-};
+use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
     decide::{self, Audit, Pool, Record, Refusal, Settle, Settled},
     signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend},
@@ -20,12 +17,9 @@ use super::{
     stats::Stats,
     table::{Entry, Table},
 };
-use crate::{
-    probe::Ring,
-    sense::{
-        cpu::cpu_amount,
-        file::{Scratch, Sight},
-    },
+use crate::sense::{
+    cpu::cpu_amount,
+    file::{Scratch, Sight},
 };
 
 /// Now, on the clock that the probes use.
@@ -34,7 +28,7 @@ pub(super) fn now() -> Nanos {
     Nanos(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
 }
 
-/// What the thread has.
+/// What the threads have: who holds it has its turn.
 pub(super) struct State {
     pub(super) end: FastEnd,
     pub(super) memory: NodeMemory,
@@ -45,6 +39,8 @@ pub(super) struct State {
     pub(super) table: Table,
     pub(super) seq: u64,
     pub(super) stats: Arc<Stats>,
+    /// When the first thread will look at the node's memory, if it will.
+    pub(super) watched: Option<Nanos>,
 }
 
 impl State {
@@ -59,40 +55,32 @@ impl State {
             table: Table::new(),
             seq: 0,
             stats,
+            watched: None,
         }
     }
 
-    /// Waits for both sides, until the slow loop says stop.
-    pub(super) fn run(mut self, epoll: &OwnedFd, mut ring: Option<Ring>) {
-        let mut events = Vec::with_capacity(2);
-        loop {
-            let patience = self.memory.patience(now());
-            let room = rustix::buffer::spare_capacity(&mut events);
-            match epoll::wait(epoll, room, patience.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => events.clear(),
-                // Only a closed or foreign descriptor gets here: the twins take over.
-                Err(_) => return,
-            }
-            if let Some(ring) = &mut ring {
-                ring.for_each(|record| self.record(record));
-            }
-            drain(&self.end.wake);
-            while let Ok(command) = self.end.commands.pop() {
-                if self.command(command).is_break() {
-                    return;
-                }
-            }
-            if self.memory.is_short(now()) {
-                self.recall();
-            }
-            self.stats
-                .dropped
-                .store(self.end.dropped, std::sync::atomic::Ordering::Relaxed);
-            self.end.flush();
+    /// What is to be done after each look at the events, whoever looked.
+    pub(super) fn finish(&mut self) {
+        if self.memory.is_short(now()) {
+            self.recall();
         }
+        self.stats
+            .dropped
+            .store(self.end.dropped, std::sync::atomic::Ordering::Relaxed);
+        self.end.flush();
     }
 
-    fn record(&mut self, record: &KernelRecord) {
+    /// Does what the slow loop asks for, until it says stop.
+    pub(super) fn commands(&mut self) -> std::ops::ControlFlow<()> {
+        drain(&self.end.wake);
+        while let Ok(command) = self.end.commands.pop() {
+            self.command(command)?;
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    /// One record of the kernel.
+    pub(super) fn record(&mut self, record: &KernelRecord) {
         let cause = match record.kind {
             kind::QUOTA_NEAR => Cause::QuotaNear,
             kind::THROTTLED_RUNNING => Cause::ThrottledRunning,

@@ -15,7 +15,7 @@ use trimtab_ebpf::{Layout, Settings};
 
 use super::{
     Error, Log, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches, btf::Btf,
-    plan::Plan,
+    plan::Plan, ring::cpu_rings,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRIMTAB_PROBES"));
@@ -48,6 +48,7 @@ const PROGRAMS: [(&str, &[Probe]); 8] = [
 /// The loaded probes. Dropping it detaches them all.
 pub struct Probes {
     ring: Option<Ring>,
+    cpu_rings: Vec<(u32, Ring)>,
     watches: Watches,
     runq: Runq,
     lost: Lost,
@@ -90,6 +91,7 @@ impl Probes {
             .map_err(|source| map_error("LOST", "open", 0, source))?;
         Ok(Self {
             ring: Some(Ring::new(ring)),
+            cpu_rings: cpu_rings(take(&mut object, "CPU_EVENTS")?, &options.cpu_rings)?,
             watches: Watches::new(
                 take(&mut object, "CPU_WATCH")?,
                 take(&mut object, "MEMORY_WATCH")?,
@@ -111,6 +113,11 @@ impl Probes {
     /// The ring, once: it belongs to the fast thread.
     pub fn take_ring(&mut self) -> Option<Ring> {
         self.ring.take()
+    }
+
+    /// The rings of single CPUs, once, each with its CPU: [`Options::cpu_rings`].
+    pub fn take_cpu_rings(&mut self) -> Vec<(u32, Ring)> {
+        std::mem::take(&mut self.cpu_rings)
     }
 
     /// The watch maps; clone them for another thread.
@@ -177,6 +184,10 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .override_global("LAYOUT", &Constant(plan.layout), true)
         .override_global("SETTINGS", &Constant(plan.settings), true)
         .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries(
+            "CPU_EVENTS",
+            options.cpu_rings.iter().max().map_or(1, |last| last + 1),
+        )
         .map_max_entries("CPU_WATCH", options.max_watches)
         .map_max_entries("MEMORY_WATCH", options.max_watches)
         .map_max_entries("RUNQ_GROUPS", options.groups())

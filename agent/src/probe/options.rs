@@ -23,6 +23,8 @@ pub struct Options {
     pub probes: ProbeSet,
     /// Size of the ring in bytes; rounded up to a power of two of at least one page.
     pub ring_bytes: u32,
+    /// The CPUs that get a ring of their own for what is to be acted on at once, of [`CPU_RING`] bytes.
+    pub cpu_rings: Vec<u32>,
     /// How many groups can be watched, per controller.
     pub max_watches: u32,
     /// How many groups can have a run-queue histogram, of 4 KiB each; rounded up to a power of two.
@@ -53,6 +55,7 @@ impl Default for Options {
         Self {
             probes: ProbeSet::ALL,
             ring_bytes: 256 << 10,
+            cpu_rings: Vec::new(),
             max_watches: 4096,
             max_runq_groups: 512,
             runq_cells: 1 << 16,

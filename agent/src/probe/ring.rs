@@ -1,12 +1,18 @@
-//! The ring buffer through which the kernel wakes the fast thread.
+//! The ring buffers through which the kernel wakes the fast threads.
 
 use std::{
     mem::size_of,
     os::fd::{AsFd, BorrowedFd},
 };
 
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{ArrayOfMaps, Map, MapData, MapError, RingBuf};
+use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use trimtab_ebpf::Event;
+
+use super::{Error, load::map_error};
+
+/// Size of a CPU's own ring in bytes, where a page is no larger: some hundred events.
+const CPU_RING: usize = 16 << 10;
 
 /// The consumer's end of the ring: one owner, no allocation, no lock.
 ///
@@ -47,6 +53,37 @@ impl Ring {
     pub const fn foreign(&self) -> u64 {
         self.foreign
     }
+}
+
+/// Gives each of `cpus` a ring of its own.
+///
+/// # Errors
+/// The kernel refuses a ring: no memory.
+pub(super) fn cpu_rings(map: Map, cpus: &[u32]) -> Result<Vec<(u32, Ring)>, Error> {
+    let failed = |call, cpu| move |source| map_error("CPU_EVENTS", call, u64::from(cpu), source);
+    let mut rings = ArrayOfMaps::<_, MapData>::try_from(map).map_err(failed("open", 0))?;
+    cpus.iter()
+        .map(|&cpu| {
+            let data = new_ring().map_err(failed("create", cpu))?;
+            rings.set(cpu, &data, 0).map_err(failed("set", cpu))?;
+            let ring = Map::from_map_data(data)
+                .and_then(RingBuf::try_from)
+                .map_err(failed("map", cpu))?;
+            Ok((cpu, Ring::new(ring)))
+        })
+        .collect()
+}
+
+fn new_ring() -> Result<MapData, MapError> {
+    let size = CPU_RING.max(rustix::param::page_size());
+    let ring = aya_obj::Map::new_from_params(
+        BPF_MAP_TYPE_RINGBUF as u32,
+        0,
+        0,
+        u32::try_from(size).unwrap_or(u32::MAX),
+        0,
+    );
+    MapData::create(ring, "trimtab_cpu", None)
 }
 
 impl AsFd for Ring {

@@ -4,8 +4,7 @@ use std::{
     collections::HashMap,
     path::Path,
     process::ExitCode,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    thread::JoinHandle,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -73,7 +72,7 @@ struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
-    /// The fast thread has overrun its real-time budget.
+    /// A fast thread has overrun its real-time budget.
     xcpu: Signal,
 }
 
@@ -93,9 +92,8 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let socket = config.agent.socket.clone();
     let server = Server::bind(&socket).context("cannot serve the local API")?;
     let tick = Duration::from_nanos(config.agent.tick.0);
-    let (agent, thread, ready) = Agent::start(path, config)?;
+    let (agent, threads, ready) = Agent::start(path, config)?;
     let ready = UnixStream::from_std(ready).context("cannot wait for the fast thread")?;
-    let stats = agent.stats.clone();
     let shared = Shared::new(agent);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let api = tokio::spawn(server.serve(Arc::new(shared.clone()), async {
@@ -133,9 +131,9 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
             _ = signals.int.recv() => break,
             _ = signals.hup.recv() => reload(&shared, path),
             _ = signals.xcpu.recv() => {
-                tracing::warn!("the fast thread has overrun its real-time budget; it goes on without real time");
-                if let Err(error) = fast::demote(stats.tid.load(Relaxed)) {
-                    tracing::error!(%error, "cannot take real time from the fast thread");
+                tracing::warn!("a fast thread has overrun its real-time budget; they go on without real time");
+                if let Err(error) = threads.demote() {
+                    tracing::error!(%error, "cannot take real time from the fast threads");
                 }
             }
         }
@@ -143,8 +141,8 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     tracing::info!("stopping: every limit goes back to its original");
     shared.lock().send(Command::Stop);
     shared.lock().slow.flush();
-    if thread.join().is_err() {
-        tracing::error!("the fast thread panicked");
+    if !threads.join() {
+        tracing::error!("a fast thread panicked");
     }
     let restored = shared.lock().restore();
     let _ = stop.send(());
@@ -176,7 +174,7 @@ impl Agent {
     fn start(
         config_path: Option<&Path>,
         config: Config,
-    ) -> anyhow::Result<(Self, JoinHandle<()>, std::os::unix::net::UnixStream)> {
+    ) -> anyhow::Result<(Self, fast::Threads, std::os::unix::net::UnixStream)> {
         if let Err(error) = raise_descriptor_limit() {
             tracing::warn!(%error, "the limit of open files cannot be raised: many workloads may not fit");
         }
@@ -203,7 +201,12 @@ impl Agent {
         let selection = Selection::new(config, [node.cpu_capacity, Amount(node.memory_total)]);
         let handle = fast::spawn(Fast {
             ring: probes.as_mut().and_then(Probes::take_ring),
+            cpu_rings: probes
+                .as_mut()
+                .map(Probes::take_cpu_rings)
+                .unwrap_or_default(),
             end,
+            node: node.cpu_capacity,
             memory_reserve: selection.reserve(Resource::Memory),
             wish: selection.config().fast,
         })
@@ -246,7 +249,7 @@ impl Agent {
             lifts: 0,
         };
         agent.take_up_all();
-        Ok((agent, handle.thread, ready))
+        Ok((agent, handle.threads, ready))
     }
 }
 
@@ -268,6 +271,11 @@ pub(super) fn load(config: &Config) -> (Option<Probes>, Vec<ProbeStatus>) {
     let options = probe::Options {
         probes: set,
         ring_bytes: config.fast.ring_bytes,
+        cpu_rings: if config.fast.per_cpu {
+            fast::cpus()
+        } else {
+            Vec::new()
+        },
         ..probe::Options::default()
     };
     match Probes::load(&options) {

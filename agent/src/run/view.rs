@@ -195,6 +195,11 @@ impl Agent {
             &self.priority.locked,
             "grant CAP_IPC_LOCK or raise LimitMEMLOCK",
         ));
+        findings.push(got(
+            "a thread per CPU",
+            &self.priority.cpus,
+            "let the agent's cpuset have every CPU; events of the others take longer",
+        ));
         findings.push(hierarchy_finding(&self.hierarchies));
         findings.push(gpu_finding(self.gpus.heard().as_ref()));
         findings

@@ -190,6 +190,7 @@ impl Checker<'_> {
             lock_memory: raw
                 .lock_memory
                 .map_or(default.lock_memory, Spanned::into_inner),
+            per_cpu: raw.per_cpu.map_or(default.per_cpu, Spanned::into_inner),
             ring_bytes: self.ring(raw.ring_size.as_ref(), default.ring_bytes),
         }
     }
