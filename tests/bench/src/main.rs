@@ -1,9 +1,11 @@
 //! Measures what docs/OVERHEAD.md and the README claim, each against a baseline in the same run.
 
 mod core;
+mod cost;
 mod demo;
 mod memory;
 mod neighbours;
+mod overhead;
 mod quiet;
 mod reaction;
 mod runq;
@@ -36,6 +38,8 @@ enum Bench {
     Memory(memory::Args),
     /// What the run-queue probe costs per wake-run-sleep cycle.
     Runq(runq::Args),
+    /// What everything together costs other programs, and what the agent itself uses.
+    Overhead(overhead::Args),
     /// Steady workloads: writes, direction changes and the agent's own cost.
     Quiet(quiet::Args),
     /// False and missed warnings of each law for a nearly spent quota.
@@ -56,6 +60,7 @@ fn main() -> Result<ExitCode> {
         Bench::Reaction(args) => reaction::run(&args, json),
         Bench::Memory(args) => memory::run(&args, json),
         Bench::Runq(args) => runq::run(&args, json),
+        Bench::Overhead(args) => overhead::run(&args, json),
         Bench::Quiet(args) => quiet::run(&args, json),
         Bench::Warning(args) => warning::run(&args, json),
         Bench::Writes(args) => writes::run(&args, json),

@@ -5,7 +5,6 @@
 //! down to its need.
 
 use std::{
-    fs,
     process::ExitCode,
     thread,
     time::{Duration, Instant},
@@ -15,6 +14,11 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 use trimtab_tests::{Agent, Group, Process, eventually, lab_bin};
+
+use crate::{
+    cost::{cpu_s, rss_mib},
+    spread::number,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -118,7 +122,7 @@ fn config(root: &str) -> String {
 /// What is counted at the beginning and at the end.
 struct Counted {
     at: Instant,
-    cpu_ticks: u64,
+    cpu_s: f64,
     periods: u64,
     throttled: u64,
     used_ns: u64,
@@ -137,7 +141,7 @@ impl Counted {
         let status = agent.cli(&["status"])?;
         Ok(Self {
             at: Instant::now(),
-            cpu_ticks: cpu_ticks(agent.worker().context("the agent has no worker")?)?,
+            cpu_s: cpu_s(agent.worker().context("the agent has no worker")?)?,
             periods,
             throttled,
             used_ns,
@@ -173,14 +177,14 @@ fn watch(agent: &Agent, groups: &[Group], duration: Duration) -> Result<Report> 
         workloads: groups.len(),
         seconds,
         writes,
-        writes_per_workload_minute: float(writes) / float(groups.len() as u64) / minutes,
-        direction_changes_per_minute_max: float(turns as u64) / minutes,
-        use_of_quota: float(after.used_ns - before.used_ns)
+        writes_per_workload_minute: number(writes) / number(groups.len() as u64) / minutes,
+        direction_changes_per_minute_max: number(turns as u64) / minutes,
+        use_of_quota: number(after.used_ns - before.used_ns)
             / (seconds * 1e9)
-            / (float(groups.len() as u64) * float(QUOTA_US) / float(PERIOD_US)),
-        throttled_periods_share: float(after.throttled - before.throttled)
-            / float((after.periods - before.periods).max(1)),
-        agent_cpu_percent: float(after.cpu_ticks - before.cpu_ticks) / 100.0 / seconds * 100.0,
+            / (number(groups.len() as u64) * number(QUOTA_US) / number(PERIOD_US)),
+        throttled_periods_share: number(after.throttled - before.throttled)
+            / number((after.periods - before.periods).max(1)),
+        agent_cpu_percent: (after.cpu_s - before.cpu_s) / seconds * 100.0,
         agent_rss_mib: rss_mib(worker)?,
         guardian_rss_mib: rss_mib(guardian)?,
         events: after.events - before.events,
@@ -201,7 +205,7 @@ fn steps(entries: &Value, seq: u64) -> Vec<bool> {
 
 /// One workload bursts, and its quota comes back down to the need.
 fn come_back(report: &mut Report, group: &Group) -> Result<()> {
-    let quota_ms = || -> Result<f64> { Ok(float(group.quota_us()?.unwrap_or(u64::MAX)) / 1e3) };
+    let quota_ms = || -> Result<f64> { Ok(number(group.quota_us()?.unwrap_or(u64::MAX)) / 1e3) };
     report.quota_ms_before_burst = quota_ms()?;
     let mut command = group.command(lab_bin()?)?;
     let burst = Process::spawn(command.args(["burn", "--threads", "1"]))?;
@@ -214,30 +218,4 @@ fn come_back(report: &mut Report, group: &Group) -> Result<()> {
     report.quota_ms_after = quota_ms()?;
     report.back_after_s = back.then(|| ended.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// CPU time of a process, in hundredths of a second.
-fn cpu_ticks(pid: u32) -> Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields = stat.rsplit_once(')').context("no name in stat")?.1;
-    let mut times = fields.split_whitespace().skip(11);
-    let mut next = || {
-        times
-            .next()
-            .and_then(|time| time.parse::<u64>().ok())
-            .context("no time in stat")
-    };
-    Ok(next()? + next()?)
-}
-
-fn rss_mib(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    Ok(float(kib.context("no VmRSS")?) / 1024.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn float(number: u64) -> f64 {
-    number as f64
 }

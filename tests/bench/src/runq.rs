@@ -19,9 +19,10 @@ use serde::Serialize;
 use trimtab_tests::Group;
 
 use crate::spread::Spread;
+pub(crate) use design::bpftrace;
 use design::{Design, Measured};
 use detached::Slowdown;
-use pipe::Pipe;
+pub(crate) use pipe::Pipe;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

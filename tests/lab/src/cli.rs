@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use trimtab_lab::{
     arrivals::{Pattern, Plan, Spacing},
-    burn, burst, cache, grow, join, load, serve,
+    burn, burst, cache, grow, join, load, serve, turns,
 };
 
 /// Workloads with known behaviour, and the load that measures them.
@@ -41,6 +41,8 @@ enum Command {
     Grow(Grow),
     /// Fill the page cache
     Cache(Cache),
+    /// Pass one byte to and fro over a TCP connection on loopback; says how long it took, in JSON
+    Turns(Turns),
     /// Join cgroups, then become another program
     Join(Join),
 }
@@ -185,6 +187,13 @@ struct Cache {
 }
 
 #[derive(Args)]
+struct Turns {
+    /// How often
+    #[arg(long, default_value_t = 10_000)]
+    turns: u64,
+}
+
+#[derive(Args)]
 struct Join {
     /// A cgroup's directory; several may be given
     #[arg(long = "group", required = true)]
@@ -203,6 +212,7 @@ pub(crate) fn run() -> Result<()> {
         Command::Burst(burst) => burst.run(),
         Command::Grow(grow) => grow.run(),
         Command::Cache(cache) => cache.run(),
+        Command::Turns(Turns { turns }) => print(&turns::run(turns)?, true),
         Command::Join(join) => match join::join(&join.groups, &join.command)? {},
     }
 }

@@ -12,3 +12,4 @@ pub mod join;
 pub mod load;
 pub mod serve;
 pub mod summary;
+pub mod turns;

@@ -133,7 +133,7 @@ fn saw(waits: Option<u64>, pipe: &Pipe<'_>) -> Result<()> {
 }
 
 /// bpftrace with its script attached, and the directory that it was compiled with.
-fn bpftrace() -> Result<(Process, TempDir)> {
+pub(crate) fn bpftrace() -> Result<(Process, TempDir)> {
     ensure!(
         fs::exists(SCRIPT)?,
         "{SCRIPT} is missing; `cargo xtask setup --for bench` installs bpftrace"

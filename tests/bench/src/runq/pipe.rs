@@ -10,7 +10,7 @@ const CYCLES: u64 = 2;
 
 /// How to run it.
 #[derive(Debug)]
-pub(super) struct Pipe<'a> {
+pub(crate) struct Pipe<'a> {
     group: &'a Group,
     operations: u64,
     cpu: Option<usize>,
@@ -18,7 +18,7 @@ pub(super) struct Pipe<'a> {
 }
 
 impl<'a> Pipe<'a> {
-    pub(super) fn new(group: &'a Group, operations: u64, cpu: Option<usize>) -> Result<Self> {
+    pub(crate) fn new(group: &'a Group, operations: u64, cpu: Option<usize>) -> Result<Self> {
         ensure!(operations > 0, "--operations must be above zero");
         Ok(Self {
             group,
@@ -29,22 +29,22 @@ impl<'a> Pipe<'a> {
     }
 
     /// The id of the group in which it runs.
-    pub(super) const fn group_id(&self) -> u64 {
+    pub(crate) const fn group_id(&self) -> u64 {
         self.id
     }
 
     /// Cycles of one run.
-    pub(super) const fn cycles(&self) -> u64 {
+    pub(crate) const fn cycles(&self) -> u64 {
         CYCLES * self.operations
     }
 
     /// Operations per second of one run.
-    pub(super) fn rate(&self) -> Result<f64> {
+    pub(crate) fn rate(&self) -> Result<f64> {
         Ok(crate::spread::number(self.operations) / self.run()?.as_secs_f64())
     }
 
     /// Runs it once; how long that took by its own account.
-    pub(super) fn run(&self) -> Result<Duration> {
+    pub(crate) fn run(&self) -> Result<Duration> {
         let operations = self.operations.to_string();
         let mut arguments = Vec::new();
         let program = match self.cpu {
