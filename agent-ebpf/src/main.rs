@@ -28,6 +28,7 @@ mod delay;
 mod emit;
 mod kernel;
 mod level;
+mod log;
 mod memory;
 mod quota;
 mod runq;

@@ -13,13 +13,13 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use aya_log_ebpf::debug;
 use trimtab_ebpf::{Level, MAX_LEVELS, Raised, UNLIMITED, Watch, duty, kind, lost};
 
 use crate::{
     emit::{alarm, count_lost, now, tell},
     kernel::{Kernel, load, offset, on, setting},
     level::{Found, depth_of, due, hierarchy_of, id_of, memory_watch, slot_of, wants},
+    log::say,
     quota::crossed,
 };
 
@@ -96,7 +96,7 @@ pub(crate) fn mark_victim(ctx: BtfTracePointContext) -> i32 {
     if setting!(victim_is_task) != 0 {
         let victim: Kernel = ctx.arg(0);
         let pid = load!(victim, task_pid as u32);
-        debug!(&ctx, "the OOM killer chose pid {}", pid);
+        say!(&ctx, "the OOM killer chose pid {}", pid);
         killed(victim, pid);
     } else {
         // The task that found no memory stands for its victim: they share the group that ran out.

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
-    build, cmd,
+    build::{self, Lines},
+    cmd,
     toolchain::{TARGET, Toolchain},
 };
 
@@ -69,6 +70,8 @@ fn clippy() -> Result<()> {
         "--quiet",
         "--workspace",
         "--all-targets",
+        "--features",
+        "trimtab/probe-log",
         "--",
         "--deny",
         "warnings",
@@ -86,9 +89,12 @@ fn ebpf() -> Result<()> {
         );
         return Ok(());
     }
-    let mut cargo = toolchain.cargo("clippy");
-    cargo.args(["--", "--deny", "warnings"]);
-    cmd::run(&mut cargo).with_context(|| format!("clippy for {TARGET}"))
+    for lines in [Lines::None, Lines::Written] {
+        let mut cargo = toolchain.cargo("clippy", lines.features());
+        cargo.args(["--", "--deny", "warnings"]);
+        cmd::run(&mut cargo).with_context(|| format!("clippy for {TARGET}"))?;
+    }
+    Ok(())
 }
 
 fn deny() -> Result<()> {

@@ -81,8 +81,8 @@ impl Toolchain {
         }
     }
 
-    /// `cargo SUBCOMMAND` on the probes.
-    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+    /// `cargo SUBCOMMAND` on the probes with these features.
+    pub(crate) fn cargo(&self, subcommand: &str, features: &str) -> Command {
         let mut command = rustup(self.name(), "cargo");
         command.args([
             subcommand,
@@ -94,7 +94,7 @@ impl Toolchain {
             "--package",
             "trimtab-ebpf",
             "--features",
-            "probe",
+            features,
             "--bin",
             "trimtab-probes",
         ]);

@@ -13,8 +13,10 @@ use aya::{
 };
 use trimtab_ebpf::{Layout, Settings};
 
+#[cfg(feature = "probe-log")]
+use super::Log;
 use super::{
-    Error, Log, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches, btf::Btf,
+    Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches, btf::Btf,
     plan::Plan, ring::cpu_rings,
 };
 
@@ -52,6 +54,7 @@ pub struct Probes {
     watches: Watches,
     runq: Runq,
     lost: Lost,
+    #[cfg(feature = "probe-log")]
     log: Option<Log>,
     status: Vec<ProbeStatus>,
     map_bytes: u64,
@@ -99,11 +102,8 @@ impl Probes {
             )?,
             runq: Runq::of(&mut object, options)?,
             lost: Lost::new(counts),
-            log: if options.log {
-                Log::of(&mut object)
-            } else {
-                None
-            },
+            #[cfg(feature = "probe-log")]
+            log: Log::of(&mut object),
             status: plan.status,
             map_bytes,
             _attached: object,
@@ -136,9 +136,12 @@ impl Probes {
         &self.lost
     }
 
-    /// What the probes say besides events, once, if [`Options::log`] asked for it.
-    pub fn take_log(&mut self) -> Option<Log> {
-        self.log.take()
+    /// Passes on the lines that the probes have written for debugging.
+    #[cfg(feature = "probe-log")]
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// One entry per probe, in the order of [`Probe::ALL`].
@@ -195,12 +198,6 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("RUNQ_BEHIND", options.groups())
         .map_max_entries("CELLS", options.cells())
         .map_max_entries("BASELINE_STARTS", starts)
-        .map_max_entries("AYA_LOGS", if options.log { 64 << 10 } else { 4096 })
-        .override_global(
-            "AYA_LOG_LEVEL",
-            if options.log { &u8::MAX } else { &0 },
-            true,
-        )
         .load(OBJECT)
         .map_err(|source| Error::Object {
             remedy: remedy(&source),

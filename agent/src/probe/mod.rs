@@ -8,6 +8,7 @@ mod baseline;
 mod btf;
 mod error;
 mod load;
+#[cfg(feature = "probe-log")]
 mod log;
 mod lost;
 mod options;
@@ -20,7 +21,8 @@ mod watch;
 pub use baseline::{Baseline, Design};
 pub use error::Error;
 pub use load::{Probes, unavailable};
-pub use log::Log;
+#[cfg(feature = "probe-log")]
+pub(crate) use log::Log;
 pub use lost::{Losses, Lost};
 pub use options::{Law, Options};
 pub use ring::Ring;

@@ -33,8 +33,6 @@ pub struct Options {
     pub runq_cells: u32,
     /// When a nearly spent quota is worth a warning.
     pub law: Law,
-    /// Whether the probes say more than events, for debugging: see [`super::Log`].
-    pub log: bool,
     /// Hooks to leave out, whatever needs them: what is lost without a hook can be tested so.
     pub detached: Vec<String>,
 }
@@ -60,7 +58,6 @@ impl Default for Options {
             max_runq_groups: 512,
             runq_cells: 1 << 16,
             law: Law::default(),
-            log: false,
             detached: Vec::new(),
         }
     }

@@ -140,6 +140,10 @@ impl Agent {
         }
         self.apply(tick);
         self.slow.flush();
+        #[cfg(feature = "probe-log")]
+        if let Some(probes) = &mut self.probes {
+            probes.flush_log();
+        }
     }
 
     /// Notes what the snapshot says about the limits that the kernel holds.
