@@ -19,7 +19,7 @@
 //! another CPU as well. Two tasks whose pids pick the same cell and that wait at once cost one
 //! sample (counted), which cannot happen while pids stay below the number of cells.
 
-use aya_ebpf::{macros::map, maps::Array};
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
 use trimtab_ebpf::{RUNQ_FREE, RUNQ_PROBES, RunqHist, bucket, lost};
 
 use crate::{
@@ -42,9 +42,9 @@ pub(crate) struct Cell {
     mark: u32,
 }
 
-/// Resized by user space, to a power of two.
+/// Resized by user space, to a power of two; user space maps it to empty all cells at once.
 #[map]
-static CELLS: Array<Cell> = Array::with_max_entries(1 << 16, 0);
+static CELLS: Array<Cell> = Array::with_max_entries(1 << 16, BPF_F_MMAPABLE);
 
 /// The ids of the groups of which user space wants a histogram: see [`RUNQ_PROBES`]. A look-up in
 /// an array is a few instructions in place, in a hash map a call that costs as much as all the rest.

@@ -1,5 +1,8 @@
 //! The scheduler's hooks, each with all of its duties in one program: a second program on the same
 //! hook would cost its dispatch again.
+//!
+//! Where the run-queue probe can be shed, a second program has the other duties of the hook; user
+//! space attaches one of the two.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use trimtab_ebpf::{duty, kind};
@@ -38,8 +41,20 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
             }
         }
     }
-    if on(duty::THROTTLED_RUNNING) && prev_pid != 0 && quota::is_throttled(prev) {
-        quota::throttled(kind::THROTTLED_RUNNING, prev);
+    leaves(prev, prev_pid)
+}
+
+/// `sched_switch` without the run-queue probe and what lives on it.
+#[btf_tracepoint(function = "sched_switch")]
+pub(crate) fn throttled_switch(ctx: BtfTracePointContext) -> i32 {
+    let prev: Kernel = ctx.arg(1);
+    leaves(prev, load!(prev, task_pid as u32))
+}
+
+#[inline(always)]
+fn leaves(task: Kernel, pid: u32) -> i32 {
+    if on(duty::THROTTLED_RUNNING) && pid != 0 && quota::is_throttled(task) {
+        quota::throttled(kind::THROTTLED_RUNNING, task);
     }
     0
 }
@@ -61,6 +76,23 @@ fn woken(task: Kernel) -> i32 {
     if on(duty::RUNQ_LATENCY) {
         runq::begins(task, load!(task, task_pid as u32), now());
     }
+    enters(task)
+}
+
+/// `sched_wakeup` without the run-queue probe.
+#[btf_tracepoint(function = "sched_wakeup")]
+pub(crate) fn throttled_wakeup(ctx: BtfTracePointContext) -> i32 {
+    enters(ctx.arg(0))
+}
+
+/// `sched_wakeup_new` without the run-queue probe.
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub(crate) fn throttled_wakeup_new(ctx: BtfTracePointContext) -> i32 {
+    enters(ctx.arg(0))
+}
+
+#[inline(always)]
+fn enters(task: Kernel) -> i32 {
     if on(duty::THROTTLED_WAKING) && quota::is_throttled(task) && quota::is_fair(task) {
         quota::throttled(kind::THROTTLED_WAKING, task);
     }

@@ -1,5 +1,6 @@
 //! Tests on the running kernel: real eBPF, real cgroups, real processes.
 
+mod budget;
 mod burst;
 mod churn;
 mod control;

@@ -80,7 +80,45 @@ pub(super) fn a_status() -> Status {
         probes_off: 1,
         cpu_time_ns: 24_000_000_000,
         resident_bytes: 12 << 20,
+        cost: a_cost(),
         journal_seq: 345,
+    }
+}
+
+fn a_cost() -> Cost {
+    let program =
+        |name: &str, probes: &[&str], runs_per_second, ns_per_run: Option<u64>| ProgramCost {
+            name: name.into(),
+            hook: name.into(),
+            probes: probes.iter().map(ToString::to_string).collect(),
+            runs_per_second,
+            ns_per_run,
+            micro_cpus: runs_per_second * ns_per_run.unwrap_or(0) / 1_000,
+        };
+    Cost {
+        cpu_micro_cpus: Some(3_100),
+        probes_micro_cpus: Some(4_950),
+        budget_micro_cpus: 240_000,
+        over_memory: true,
+        map_bytes: 53 << 20,
+        guardian_bytes: 7 << 20,
+        budget_bytes: 64 << 20,
+        age_ns: Some(4_000_000_000),
+        programs: vec![
+            program(
+                "sched_stat_runtime",
+                &["quota-near", "memory-near"],
+                90_000,
+                Some(55),
+            ),
+            program("mark_victim", &["oom-kill"], 0, None),
+        ],
+        shed: vec![Shed {
+            probe: "runq-latency".into(),
+            for_ns: 90_000_000_000,
+            back_after_ns: 30_000_000_000,
+        }],
+        ..Cost::default()
     }
 }
 

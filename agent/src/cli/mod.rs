@@ -4,6 +4,7 @@ mod agent;
 mod args;
 mod check_config;
 mod context;
+mod cost;
 mod doctor;
 mod entry;
 mod exit;

@@ -7,10 +7,10 @@ use trimtab_core::signal::Resource;
 use super::{
     Failure,
     context::Context,
-    gpus,
+    cost, gpus,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
-    units::{bytes, count, duration, percent, quantity},
+    units::{count, duration, quantity},
 };
 use crate::api::view::{FastLoop, Pool, Status};
 
@@ -52,7 +52,9 @@ pub(super) fn render(status: &Status) -> String {
     line("fast loop", fast_loop(&status.fast_loop));
     line("reaction", reaction(&status.fast_loop));
     line("probes", probes(status));
-    line("own cost", own_cost(status));
+    for (label, text) in cost::lines(status) {
+        line(label, text);
+    }
     if let Some(trouble) = gpus::trouble(&status.gpus) {
         line("gpus", trouble);
     }
@@ -63,6 +65,10 @@ pub(super) fn render(status: &Status) -> String {
         let _ = writeln!(text, "{}\n{error}\n", paint(BAD, refused));
     }
     text += &table.render();
+    if let Some(programs) = cost::programs(&status.cost) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{programs}");
+    }
     if !status.pools.is_empty() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}", pools(&status.pools));
@@ -130,16 +136,6 @@ fn probes(status: &Status) -> String {
         text += "; `trimtab doctor` says why";
     }
     text
-}
-
-fn own_cost(status: &Status) -> String {
-    let share = u128::from(status.cpu_time_ns) * 10_000 / u128::from(status.uptime_ns.max(1));
-    let share = u32::try_from(share).unwrap_or(u32::MAX);
-    format!(
-        "{} of a CPU, {}",
-        percent(share),
-        bytes(status.resident_bytes)
-    )
 }
 
 fn pools(pools: &[Pool]) -> String {

@@ -35,6 +35,7 @@ pub(super) struct Agent {
     pub(super) reserve: Reserve,
     pub(super) exclude: Option<Vec<Spanned<String>>>,
     pub(super) foreign: Foreign,
+    pub(super) budget: Budget,
 }
 
 /// `[agent.reserve]`.
@@ -43,6 +44,15 @@ pub(super) struct Agent {
 pub(super) struct Reserve {
     pub(super) cpu: Key<Cpu>,
     pub(super) memory: Key<Memory>,
+}
+
+/// `[agent.budget]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Budget {
+    pub(super) cpu: Key<Cpu>,
+    pub(super) memory: Key<Memory>,
+    pub(super) patience: Key<Duration>,
 }
 
 /// `[agent.foreign]`.

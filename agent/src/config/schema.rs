@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use trimtab_core::{
     decide::{Bounds, Policy as Kind, Settings},
-    signal::{Mode, Nanos, Resource},
+    signal::{Amount, Mode, Nanos, Resource},
 };
 
 use super::{select::Selector, units::Share};
@@ -54,6 +54,8 @@ pub struct Agent {
     pub exclude: Selector,
     /// `[agent.reserve]` and `[agent.foreign]`.
     pub settings: Settings<Share>,
+    /// `[agent.budget]`.
+    pub budget: Budget,
 }
 
 impl Default for Agent {
@@ -64,6 +66,28 @@ impl Default for Agent {
             tick: Nanos::SECOND,
             exclude: Selector::default(),
             settings: Settings::default().map(|_, _| Share::percent(5)),
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// What the agent itself may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// CPU of the agent and its probes.
+    pub cpu: Share,
+    /// Memory of the agent and of the probes' maps.
+    pub memory: Share,
+    /// For how long it may be over that, and how long it must be within it again.
+    pub patience: Nanos,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            cpu: Share::percent(3),
+            memory: Share::Amount(Amount(64 << 20)),
+            patience: Nanos(30 * Nanos::SECOND.0),
         }
     }
 }

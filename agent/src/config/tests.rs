@@ -97,6 +97,7 @@ fn every_key_is_documented() {
         ("[agent]", "agent."),
         ("[agent.reserve]", "agent.reserve."),
         ("[agent.foreign]", "agent.foreign."),
+        ("[agent.budget]", "agent.budget."),
         ("[fast]", "fast."),
         ("[probes]", "probes."),
         ("[gpu]", "gpu."),

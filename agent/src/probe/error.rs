@@ -70,4 +70,12 @@ pub enum Error {
         /// How many entries it holds.
         max: u32,
     },
+    /// The kernel does not count what programs cost.
+    #[error(
+        "bpf(BPF_ENABLE_STATS): {0}; what the probes cost is counted from 5.8 on, and CAP_SYS_ADMIN may ask"
+    )]
+    Statistics(#[source] io::Error),
+    /// The map of tasks that wait cannot be emptied.
+    #[error("mmap of map CELLS")]
+    Cells(#[source] io::Error),
 }

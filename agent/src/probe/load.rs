@@ -3,49 +3,30 @@
 use std::{
     error::Error as _,
     fs, io,
-    os::fd::{AsFd as _, AsRawFd as _},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
 };
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, Pod,
     maps::{Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, ProgramError},
+    programs::ProgramError,
 };
 use trimtab_ebpf::{Layout, Settings};
 
 #[cfg(feature = "probe-log")]
 use super::Log;
 use super::{
-    Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches, btf::Btf,
-    plan::Plan, ring::cpu_rings,
+    Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches,
+    btf::Btf,
+    plan::Plan,
+    programs::{HOOKS, Hook, Program, program, programs},
+    ring::cpu_rings,
 };
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRIMTAB_PROBES"));
+/// Size of one cell of tasks that wait, as [`Options::runq_cells`] says.
+const CELL_BYTES: usize = 16;
 
-/// The programs, each called like its hook, and the probes that share it.
-const PROGRAMS: [(&str, &[Probe]); 8] = [
-    (
-        "sched_switch",
-        &[
-            Probe::RunqLatency,
-            Probe::ThrottledRunning,
-            Probe::LoanDelays,
-        ],
-    ),
-    (
-        "sched_wakeup",
-        &[Probe::RunqLatency, Probe::ThrottledWaking],
-    ),
-    (
-        "sched_wakeup_new",
-        &[Probe::RunqLatency, Probe::ThrottledWaking],
-    ),
-    ("sched_stat_runtime", &[Probe::QuotaNear, Probe::MemoryNear]),
-    ("mm_vmscan_memcg_reclaim_end", &[Probe::ReclaimFailing]),
-    ("mark_victim", &[Probe::OomKill]),
-    ("cgroup_mkdir", &[Probe::CgroupLifecycle]),
-    ("cgroup_rmdir", &[Probe::CgroupLifecycle]),
-];
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRIMTAB_PROBES"));
 
 /// The loaded probes. Dropping it detaches them all.
 pub struct Probes {
@@ -56,9 +37,15 @@ pub struct Probes {
     lost: Lost,
     #[cfg(feature = "probe-log")]
     log: Option<Log>,
-    status: Vec<ProbeStatus>,
+    /// What was decided at the start.
+    pub(super) plan: Plan,
+    /// What is on now.
+    pub(super) on: ProbeSet,
+    pub(super) status: Vec<ProbeStatus>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) cell_bytes: usize,
     map_bytes: u64,
-    _attached: Ebpf,
+    pub(super) object: Ebpf,
 }
 
 impl Probes {
@@ -78,23 +65,34 @@ impl Probes {
             object = open(&plan, options, 1)?;
             load_programs(&mut object, &kernel, &plan, options)?;
         }
-        attach(&mut object, &mut plan, options);
+        let hooks = attach(&mut object, &mut plan, options);
         drop(kernel);
         // The kernel's types took tens of megabytes in small pieces, which the allocator would keep.
         // SAFETY: a call without preconditions.
         unsafe { libc::malloc_trim(0) };
-        Self::from_object(object, plan, options)
+        Self::from_object(object, plan, hooks, options)
     }
 
-    fn from_object(mut object: Ebpf, plan: Plan, options: &Options) -> Result<Self, Error> {
-        let map_bytes = object.maps().filter_map(|(_, map)| locked_bytes(map)).sum();
+    fn from_object(
+        mut object: Ebpf,
+        plan: Plan,
+        hooks: Vec<Hook>,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let map_bytes = object.maps().filter_map(|(_, map)| map_bytes(map));
+        let map_bytes: u64 = map_bytes.sum();
+        let cpu_rings = cpu_rings(take(&mut object, "CPU_EVENTS")?, &options.cpu_rings)?;
+        let ring_bytes = cpu_rings
+            .iter()
+            .filter_map(|(_, ring)| locked_bytes(ring.as_fd()));
+        let map_bytes = map_bytes + ring_bytes.sum::<u64>();
         let ring = RingBuf::try_from(take(&mut object, "EVENTS")?)
             .map_err(|source| map_error("EVENTS", "open", 0, source))?;
         let counts = PerCpuArray::try_from(take(&mut object, "LOST")?)
             .map_err(|source| map_error("LOST", "open", 0, source))?;
         Ok(Self {
             ring: Some(Ring::new(ring)),
-            cpu_rings: cpu_rings(take(&mut object, "CPU_EVENTS")?, &options.cpu_rings)?,
+            cpu_rings,
             watches: Watches::new(
                 take(&mut object, "CPU_WATCH")?,
                 take(&mut object, "MEMORY_WATCH")?,
@@ -104,9 +102,13 @@ impl Probes {
             lost: Lost::new(counts),
             #[cfg(feature = "probe-log")]
             log: Log::of(&mut object),
-            status: plan.status,
+            on: plan.wanted(),
+            status: plan.status.clone(),
+            plan,
+            hooks,
+            cell_bytes: options.cells() as usize * CELL_BYTES,
             map_bytes,
-            _attached: object,
+            object,
         })
     }
 
@@ -205,24 +207,18 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         })
 }
 
-/// The programs that the plan needs, and the options allow.
-fn programs(wanted: ProbeSet, options: &Options) -> impl Iterator<Item = &'static str> {
-    PROGRAMS.into_iter().filter_map(move |(name, probes)| {
-        let detached = options.detached.iter().any(|hook| hook == name);
-        (!detached && probes.iter().any(|probe| wanted.has(*probe))).then_some(name)
-    })
-}
-
 fn load_programs(
     object: &mut Ebpf,
     kernel: &aya::Btf,
     plan: &Plan,
     options: &Options,
 ) -> Result<(), Error> {
-    for name in programs(plan.wanted(), options) {
-        program(object, name)?
-            .load(name, kernel)
-            .map_err(|source| refused(name, source))?;
+    for Program { name, hook, .. } in programs(plan.wanted()) {
+        if !is_detached(hook, options) {
+            program(object, name)?
+                .load(hook, kernel)
+                .map_err(|source| refused(name, source))?;
+        }
     }
     Ok(())
 }
@@ -255,43 +251,40 @@ fn exclude(
     Ok(())
 }
 
-/// Attaches what is loaded; what cannot be attached takes its probes down, wholly or in part.
-fn attach(object: &mut Ebpf, plan: &mut Plan, options: &Options) {
+/// Whether a hook is to be left alone.
+fn is_detached(hook: &str, options: &Options) -> bool {
+    options.detached.iter().any(|detached| detached == hook)
+}
+
+/// Attaches what is loaded; what cannot be attached takes its probes down, wholly or in part. The
+/// hooks that can be used from here on.
+fn attach(object: &mut Ebpf, plan: &mut Plan, options: &Options) -> Vec<Hook> {
     let wanted = plan.wanted();
-    for (name, probes) in PROGRAMS {
-        let active = probes.iter().copied().filter(|probe| wanted.has(*probe));
-        let failure = if options.detached.iter().any(|hook| hook == name) {
-            Some(format!("hook {name} is left detached"))
-        } else if active.clone().next().is_none() {
-            None
+    let mut hooks = Vec::new();
+    for name in HOOKS {
+        let mut hook = Hook::new(name);
+        let done = if is_detached(name, options) {
+            Err(format!("hook {name} is left detached"))
         } else {
-            program(object, name)
-                .and_then(|program| program.attach().map_err(|source| refused(name, source)))
-                .err()
-                .map(|error| error.to_string())
+            let served = hook.serve(object, wanted);
+            served.map_err(|error| error.to_string())
         };
-        for (probe, failure) in active.zip(std::iter::repeat(failure)) {
-            if let Some(failure) = failure {
-                let state = if probe.hooks().len() > 1 {
-                    State::Degraded
-                } else {
-                    State::Off
-                };
-                plan.lower(probe, state, &failure);
-            }
+        let Err(failure) = done else {
+            hooks.push(hook);
+            continue;
+        };
+        let of_hook = |probe: &Probe| wanted.has(*probe) && probe.hooks().contains(&name);
+        for probe in Probe::ALL.into_iter().filter(of_hook) {
+            let state = if probe.hooks().len() > 1 {
+                State::Degraded
+            } else {
+                State::Off
+            };
+            plan.lower(probe, state, &failure);
         }
     }
     plan.depend();
-}
-
-fn program<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut BtfTracePoint, Error> {
-    object
-        .program_mut(name)
-        .and_then(|program| program.try_into().ok())
-        .ok_or(Error::Missing {
-            what: "program",
-            name,
-        })
+    hooks
 }
 
 /// Loads and attaches a program that is not called like its hook.
@@ -315,17 +308,18 @@ pub(super) fn take(object: &mut Ebpf, name: &'static str) -> Result<Map, Error> 
         .ok_or(Error::Missing { what: "map", name })
 }
 
-/// What the kernel accounts for a map, from the descriptor's information.
-fn locked_bytes(map: &Map) -> Option<u64> {
+/// What the kernel accounts for a map of a kind that the object has.
+fn map_bytes(map: &Map) -> Option<u64> {
     let (Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data)) = map
     else {
         return None;
     };
-    let info = fs::read_to_string(format!(
-        "/proc/self/fdinfo/{}",
-        data.fd().as_fd().as_raw_fd()
-    ))
-    .ok()?;
+    locked_bytes(data.fd().as_fd())
+}
+
+/// What the kernel accounts for a map, from the descriptor's information.
+fn locked_bytes(map: BorrowedFd<'_>) -> Option<u64> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd())).ok()?;
     info.lines()
         .find_map(|line| line.strip_prefix("memlock:"))?
         .trim()
@@ -333,7 +327,7 @@ fn locked_bytes(map: &Map) -> Option<u64> {
         .ok()
 }
 
-fn refused(name: &'static str, source: ProgramError) -> Error {
+pub(super) fn refused(name: &'static str, source: ProgramError) -> Error {
     let reason = match &source {
         ProgramError::LoadError {
             io_error,

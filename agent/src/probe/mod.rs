@@ -2,10 +2,12 @@
 //!
 //! [`Probes::load`] resolves kernel fields from BTF, plans what this kernel can give, loads and
 //! attaches. What comes back is split by owner: the [`Ring`] goes to the fast thread, [`Watches`]
-//! can be cloned for whoever selects workloads, [`Runq`] and [`Lost`] are read by the slow loop.
+//! can be cloned for whoever selects workloads, [`Runq`] and [`Lost`] are read by the slow loop, which
+//! also asks what all of it costs ([`Costs`]) and can do without some of it ([`Probes::shed`]).
 
 mod baseline;
 mod btf;
+mod cost;
 mod error;
 mod load;
 #[cfg(feature = "probe-log")]
@@ -13,18 +15,22 @@ mod log;
 mod lost;
 mod options;
 mod plan;
+mod programs;
 mod ring;
 mod runq;
+mod shed;
 mod status;
 mod watch;
 
 pub use baseline::{Baseline, Design};
+pub use cost::{Cost, Costs, Counts, Statistics};
 pub use error::Error;
 pub use load::{Probes, unavailable};
 #[cfg(feature = "probe-log")]
 pub(crate) use log::Log;
 pub use lost::{Losses, Lost};
 pub use options::{Law, Options};
+pub use programs::Program;
 pub use ring::Ring;
 pub use runq::{Runq, Waits};
 pub use status::{Probe, ProbeSet, ProbeStatus, State};

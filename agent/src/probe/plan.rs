@@ -101,6 +101,7 @@ const MEMORY: &[&str] = &[
 ];
 
 /// What is loaded, and why the rest is not.
+#[derive(Clone)]
 pub(super) struct Plan {
     /// Where the kernel's fields lie.
     pub(super) layout: Layout,

@@ -79,6 +79,21 @@ impl Probe {
         }
     }
 
+    /// Whether limits move as safely without it, where these are on: nothing rests on it but what
+    /// people are told, or it is the net beneath a warning. Beneath both is the tick.
+    #[must_use]
+    pub const fn is_optional(self, on: ProbeSet) -> bool {
+        match self {
+            Self::RunqLatency | Self::LoanDelays => true,
+            Self::ThrottledRunning | Self::ThrottledWaking => on.has(Self::QuotaNear),
+            Self::QuotaNear
+            | Self::MemoryNear
+            | Self::ReclaimFailing
+            | Self::OomKill
+            | Self::CgroupLifecycle => false,
+        }
+    }
+
     pub(super) const fn bit(self) -> u32 {
         match self {
             Self::RunqLatency => duty::RUNQ_LATENCY,

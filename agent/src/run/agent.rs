@@ -13,6 +13,7 @@ use trimtab_core::{
 
 use super::{
     adoptions::Adoptions,
+    cost::OwnCost,
     entry,
     gpus::Gpus,
     selection::Selection,
@@ -62,6 +63,7 @@ pub(super) struct Agent {
     pub(super) node_reader: NodeReader,
     pub(super) node: NodeSample,
     pub(super) gpus: Gpus,
+    pub(super) cost: OwnCost,
     /// Sizes of the pools, and of what they were made.
     pub(super) pools: [PoolView; 2],
     pub(super) paused: bool,

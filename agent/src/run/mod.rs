@@ -5,6 +5,8 @@ mod adoptions;
 mod agent;
 mod backend;
 mod control;
+mod cost;
+mod cost_view;
 mod entry;
 mod gpu_view;
 mod gpus;

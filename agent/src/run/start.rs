@@ -23,6 +23,7 @@ use super::{
     adoptions::Adoptions,
     agent::{Agent, now},
     backend::Shared,
+    cost::OwnCost,
     entry,
     gpus::Gpus,
     selection::Selection,
@@ -52,6 +53,8 @@ const SETTLE: Duration = Duration::from_millis(2);
 /// How often somebody else's writes to limits are looked for. Were they waited for, each of the fast
 /// thread's own would have to wake this one before it is done.
 const LISTEN: Duration = Duration::from_millis(250);
+/// When the agent's own cost is first looked at.
+const FIRST_SAMPLE: Duration = Duration::from_secs(1);
 /// `EX_TEMPFAIL`: not everything could go back yet; what is left is in the ledger.
 const PENDING: u8 = 75;
 
@@ -105,6 +108,9 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut listens = interval(LISTEN);
     listens.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first sample comes when the start is over.
+    let mut samples = interval(FIRST_SAMPLE);
+    samples.reset();
     loop {
         tokio::select! {
             _ = ticks.tick() => shared.lock().tick(),
@@ -125,6 +131,10 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
                     agent.reports();
                     agent.follow_tree();
                 }
+            }
+            _ = samples.tick() => {
+                let next = shared.lock().sample_costs();
+                samples.reset_after(next);
             }
             _ = listens.tick() => shared.lock().limits_written(),
             _ = signals.term.recv() => break,
@@ -237,6 +247,7 @@ impl Agent {
             node_reader,
             node: NodeSample::new(now, node),
             gpus,
+            cost: OwnCost::new(now),
             pools: Default::default(),
             paused: false,
             started: now,

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use procfs::WithCurrentSystemInfo as _;
 use trimtab_core::signal::{Amount, Mode, Resource};
 
 use super::{
     agent::{Agent, now},
+    cost::{cpu_time, resident_bytes},
     gpu_view::gpu_finding,
     workload::Workload,
 };
@@ -39,7 +39,6 @@ impl Agent {
                 .try_into()
                 .unwrap_or(u32::MAX)
         };
-        let (cpu_time_ns, resident_bytes) = own_cost();
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -66,8 +65,9 @@ impl Agent {
             gpus: self.gpus(),
             probes_on: probes(|state| state != State::Off),
             probes_off: probes(|state| state == State::Off),
-            cpu_time_ns,
-            resident_bytes,
+            cpu_time_ns: cpu_time().0,
+            resident_bytes: resident_bytes(),
+            cost: self.cost(),
             journal_seq: self.journal.seq(),
         }
     }
@@ -201,6 +201,7 @@ impl Agent {
             "let the agent's cpuset have every CPU; events of the others take longer",
         ));
         findings.push(hierarchy_finding(&self.hierarchies));
+        findings.push(self.budget_finding());
         findings.push(gpu_finding(self.gpus.heard().as_ref()));
         findings
     }
@@ -239,13 +240,4 @@ pub(super) fn hierarchy_finding(hierarchies: &Hierarchies) -> Finding {
             "mount the missing controller, or boot with it enabled".into()
         },
     }
-}
-
-/// CPU time and resident memory of this process.
-fn own_cost() -> (u64, u64) {
-    let Ok(me) = procfs::process::Process::myself().and_then(|me| me.stat()) else {
-        return (0, 0);
-    };
-    let per_tick = 1_000_000_000 / procfs::ticks_per_second().max(1);
-    ((me.utime + me.stime) * per_tick, me.rss_bytes().get())
 }

@@ -12,9 +12,9 @@ use trimtab::api::{
     Backend, Refusal, Server,
     auth::Groups,
     view::{
-        Adoption, Counters, Detail, Entry, EntryKind, Finding, FindingState, Gpu, GpuDriver,
-        GpuInstance, GpuShare, GpuState, Gpus, Input, Quantity, Reason, Released, ResourceState,
-        Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
+        Adoption, Cost, Counters, Detail, Entry, EntryKind, Finding, FindingState, Gpu, GpuDriver,
+        GpuInstance, GpuShare, GpuState, Gpus, Input, ProgramCost, Quantity, Reason, Released,
+        ResourceState, Shed, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
     },
 };
 use trimtab_core::signal::{Mode, Resource};
@@ -179,7 +179,37 @@ pub(crate) fn status() -> Status {
         config_error: Some("wrong".into()),
         journal_seq: 9,
         gpus: gpus(),
+        cost: cost(),
         ..Status::default()
+    }
+}
+
+/// Nothing in it is what it is by default.
+fn cost() -> Cost {
+    Cost {
+        cpu_micro_cpus: Some(1),
+        probes_micro_cpus: Some(2),
+        budget_micro_cpus: 3,
+        over_cpu: true,
+        map_bytes: 4,
+        guardian_bytes: 5,
+        budget_bytes: 6,
+        over_memory: true,
+        age_ns: Some(7),
+        why: "because".into(),
+        programs: vec![ProgramCost {
+            name: "a".into(),
+            hook: "b".into(),
+            probes: vec!["c".into()],
+            runs_per_second: 8,
+            ns_per_run: Some(9),
+            micro_cpus: 10,
+        }],
+        shed: vec![Shed {
+            probe: "d".into(),
+            for_ns: 11,
+            back_after_ns: 12,
+        }],
     }
 }
 

@@ -11,6 +11,7 @@ mod reaction;
 mod runq;
 mod server;
 mod spread;
+mod statistics;
 mod warning;
 mod writes;
 
@@ -40,6 +41,8 @@ enum Bench {
     Runq(runq::Args),
     /// What everything together costs other programs, and what the agent itself uses.
     Overhead(overhead::Args),
+    /// What it costs to let the kernel count what the probes cost.
+    Statistics(statistics::Args),
     /// Steady workloads: writes, direction changes and the agent's own cost.
     Quiet(quiet::Args),
     /// False and missed warnings of each law for a nearly spent quota.
@@ -61,6 +64,7 @@ fn main() -> Result<ExitCode> {
         Bench::Memory(args) => memory::run(&args, json),
         Bench::Runq(args) => runq::run(&args, json),
         Bench::Overhead(args) => overhead::run(&args, json),
+        Bench::Statistics(args) => statistics::run(&args, json),
         Bench::Quiet(args) => quiet::run(&args, json),
         Bench::Warning(args) => warning::run(&args, json),
         Bench::Writes(args) => writes::run(&args, json),

@@ -8,7 +8,7 @@
 
 mod design;
 mod detached;
-mod pipe;
+pub(crate) mod pipe;
 mod programs;
 
 use std::process::ExitCode;

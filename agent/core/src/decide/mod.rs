@@ -11,7 +11,10 @@
 //!   [`audit`] of the limit just read, then [`written`] or [`unsettle`].
 //!
 //! Whatever the fast loop does it tells as a [`Record`].
+//!
+//! Beside both, [`Shedding`] keeps the agent itself within its [`Budget`].
 
+pub mod budget;
 mod control;
 pub mod decision;
 pub mod delay;
@@ -40,6 +43,7 @@ pub mod thresholds;
 mod tick;
 pub mod view;
 
+pub use budget::{Budget, Change, Overdraft, Shedding, Standing};
 pub use decision::{Decision, Notice, NoticeKind, Tick};
 pub use delay::{call_in, give_way};
 pub use engine::Engine;

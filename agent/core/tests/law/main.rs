@@ -1,5 +1,6 @@
 //! The fast loop's law, rule by rule.
 
+mod budget;
 mod delays;
 mod lifts;
 mod settling;

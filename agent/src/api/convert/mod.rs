@@ -3,6 +3,7 @@
 //! Towards protobuf nothing can fail. Back, a field that must be there may be missing when the
 //! other side is of another version: that is [`Malformed`].
 
+mod cost;
 mod gpu;
 mod journal;
 mod why;
@@ -133,6 +134,7 @@ impl From<view::Status> for proto::StatusReply {
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,
             resident_bytes: status.resident_bytes,
+            cost: Some(status.cost.into()),
             journal_seq: status.journal_seq,
         }
     }
@@ -161,6 +163,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,
             resident_bytes: status.resident_bytes,
+            cost: need(status.cost, "cost")?,
             journal_seq: status.journal_seq,
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! Every number carries its unit in its name; a [`Quantity`] carries it in its variant.
 
+mod cost;
 mod find;
 mod gpu;
 mod why;
@@ -9,6 +10,7 @@ mod why;
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::{Amount, Mode, Resource};
 
+pub use cost::{Cost, ProgramCost, Shed};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use why::{WaitCause, WaitKind, Why};
@@ -77,6 +79,8 @@ pub struct Status {
     pub cpu_time_ns: u64,
     /// Memory that the agent holds.
     pub resident_bytes: u64,
+    /// What it costs lately, and what it may.
+    pub cost: Cost,
     /// `seq` of the newest journal entry, 0 when there is none.
     pub journal_seq: u64,
 }

@@ -9,7 +9,7 @@ use super::Checker;
 use crate::config::{
     raw::{self, Key},
     report::instead_of,
-    schema::{Agent, Fast, Gpu, Probes, Scheduling},
+    schema::{Agent, Budget, Fast, Gpu, Probes, Scheduling},
     units::{Memory, Share},
 };
 use crate::probe::Probe;
@@ -39,6 +39,7 @@ impl Checker<'_> {
                 reserve: self.reserve(&raw.reserve, default.settings.reserve),
                 ..self.foreign(&raw.foreign, default.settings)
             },
+            budget: self.budget(&raw.budget, default.budget),
         }
     }
 
@@ -76,6 +77,22 @@ impl Checker<'_> {
             );
         }
         share
+    }
+
+    fn budget(&mut self, raw: &raw::Budget, default: Budget) -> Budget {
+        Budget {
+            cpu: raw.cpu.as_ref().map_or(default.cpu, |key| key.get_ref().0),
+            memory: raw
+                .memory
+                .as_ref()
+                .map_or(default.memory, |key| key.get_ref().0),
+            patience: self.duration(
+                raw.patience.as_ref(),
+                "patience",
+                Nanos::SECOND..=Nanos(60 * Nanos::MINUTE.0),
+                default.patience,
+            ),
+        }
     }
 
     fn foreign(&mut self, raw: &raw::Foreign, default: Settings<Share>) -> Settings<Share> {
