@@ -5,6 +5,7 @@ mod burst;
 mod churn;
 mod control;
 mod delay;
+mod energy;
 mod foreign;
 mod gpu;
 mod gpu_sense;

@@ -76,6 +76,19 @@ pub(super) fn a_status() -> Status {
             own_wait_p99_ns: Some(9_500),
         },
         gpus: Gpus::default(),
+        energy: Energy {
+            state: EnergyState::Here,
+            milliwatts: Some(381_300),
+            package_milliwatts: Some(65_200),
+            memory_milliwatts: Some(6_100),
+            gpu_milliwatts: Some(310_000),
+            idle_milliwatts: Some(20_000),
+            unattributed_milliwatts: Some(118_000),
+            millijoules: 3_050_400_000,
+            idle_millijoules: 160_000_000,
+            unattributed_millijoules: 944_000_000,
+            ..Energy::default()
+        },
         probes_on: 7,
         probes_off: 1,
         cpu_time_ns: 24_000_000_000,
@@ -156,6 +169,11 @@ pub(super) fn a_workload() -> Workload {
             foreign: false,
         }),
         gpus: Vec::new(),
+        energy: Some(EnergyShare {
+            milliwatts: Some(11_240),
+            millijoules: 89_700_000,
+            gpu_millijoules: 2_100_000,
+        }),
         signals: Signals {
             waiting_p50_ns: Some(3_200),
             waiting_p99_ns: Some(1_250_000),

@@ -6,6 +6,7 @@ mod check_config;
 mod context;
 mod cost;
 mod doctor;
+mod energy;
 mod entry;
 mod exit;
 mod explain;

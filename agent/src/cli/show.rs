@@ -5,7 +5,7 @@ use std::{fmt::Write, process::ExitCode};
 use super::{
     Failure,
     context::Context,
-    gpus, journal,
+    energy, gpus, journal,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
     units::{count, duration, percent, quantity},
@@ -80,6 +80,9 @@ fn about(detail: &Detail) -> String {
     let signals = signals(&workload.signals);
     if !signals.is_empty() {
         line("signals", signals.join("; "));
+    }
+    if let Some(share) = &workload.energy {
+        line("energy", energy::workload(share));
     }
     table.render()
 }

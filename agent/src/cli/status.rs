@@ -7,7 +7,7 @@ use trimtab_core::signal::Resource;
 use super::{
     Failure,
     context::Context,
-    cost, gpus,
+    cost, energy, gpus,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
     units::{count, duration, quantity},
@@ -54,6 +54,9 @@ pub(super) fn render(status: &Status) -> String {
     line("probes", probes(status));
     for (label, text) in cost::lines(status) {
         line(label, text);
+    }
+    if let Some(power) = energy::node(&status.energy) {
+        line("power", power);
     }
     if let Some(trouble) = gpus::trouble(&status.gpus) {
         line("gpus", trouble);

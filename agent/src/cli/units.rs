@@ -76,6 +76,32 @@ fn trimmed(value: u64, unit: u64, digits: u32) -> String {
     )
 }
 
+/// Power, from milliwatts: `0.25 W`, `71.3 W`, `1.2 kW`.
+pub(super) fn watts(milliwatts: u64) -> String {
+    scaled(milliwatts, [("kW", 1_000_000), ("W", 1_000)])
+}
+
+/// Energy, from millijoules: `0.25 J`, `340 J`, `3.4 kJ`, `1.2 MJ`.
+pub(super) fn joules(millijoules: u64) -> String {
+    if millijoules < 1_000_000_000 {
+        scaled(millijoules, [("kJ", 1_000_000), ("J", 1_000)])
+    } else {
+        scaled(millijoules, [("MJ", 1_000_000_000), ("kJ", 1_000_000)])
+    }
+}
+
+/// A value in the first unit that it fills, or else in the last.
+fn scaled(value: u64, units: [(&str, u64); 2]) -> String {
+    let [large, small] = units;
+    let (name, unit) = if value >= large.1 { large } else { small };
+    let digits = match value / unit {
+        0 => 2,
+        1..100 => 1,
+        _ => 0,
+    };
+    format!("{} {name}", trimmed(value, unit, digits))
+}
+
 /// So many of something: `1 lift`, `2 lifts`.
 pub(super) fn count(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
@@ -126,6 +152,23 @@ mod tests {
         ] {
             assert_eq!(duration(ns), text);
         }
+    }
+
+    #[test]
+    fn power_and_energy_are_short() {
+        for (milli, power, energy) in [
+            (0, "0 W", "0 J"),
+            (254, "0.25 W", "0.25 J"),
+            (71_349, "71.3 W", "71.3 J"),
+            (340_400, "340 W", "340 J"),
+            (3_449_000, "3.4 kW", "3.4 kJ"),
+        ] {
+            assert_eq!(
+                (watts(milli).as_str(), joules(milli).as_str()),
+                (power, energy)
+            );
+        }
+        assert_eq!(joules(1_200_000_000), "1.2 MJ");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod units;
 pub use load::ConfigError;
 pub use node::Node;
 pub use report::{Invalid, Problem};
-pub use schema::{Agent, Budget, Config, Fast, Gpu, Policy, Probes, Scheduling};
+pub use schema::{Agent, Budget, Config, Energy, Fast, Gpu, Policy, Probes, Scheduling};
 pub use select::Selector;
 // What a policy is in the core is the `kind` of one here, which says more: whom it selects, and the mode.
 pub use trimtab_core::decide::{Bounds, Headroom, Policy as Kind, Settings, Threshold};

@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) fast: Fast,
     pub(super) probes: Probes,
     pub(super) gpu: Gpu,
+    pub(super) energy: Energy,
     pub(super) policy: Vec<Spanned<Policy>>,
 }
 
@@ -89,6 +90,14 @@ pub(super) struct Probes {
 pub(super) struct Gpu {
     pub(super) enabled: Key<bool>,
     pub(super) library: Key<PathBuf>,
+}
+
+/// `[energy]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Energy {
+    pub(super) enabled: Key<bool>,
+    pub(super) powercap: Key<PathBuf>,
 }
 
 /// One `[[policy]]`. The parameters of both kinds stand side by side, so that each keeps its place.

@@ -21,6 +21,8 @@ pub struct Config {
     pub probes: Probes,
     /// `[gpu]`.
     pub gpu: Gpu,
+    /// `[energy]`.
+    pub energy: Energy,
     /// `[[policy]]`, in the file's order: the first that selects a cgroup has it.
     pub policies: Vec<Policy>,
 }
@@ -140,6 +142,24 @@ impl Default for Gpu {
         Self {
             enabled: true,
             library: PathBuf::from("libnvidia-ml.so.1"),
+        }
+    }
+}
+
+/// What is read of energy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Energy {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Where the kernel shows counters.
+    pub powercap: PathBuf,
+}
+
+impl Default for Energy {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            powercap: PathBuf::from("/sys/class/powercap"),
         }
     }
 }

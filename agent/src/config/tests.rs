@@ -101,6 +101,7 @@ fn every_key_is_documented() {
         ("[fast]", "fast."),
         ("[probes]", "probes."),
         ("[gpu]", "gpu."),
+        ("[energy]", "energy."),
         ("[[policy]]", "policy."),
         ("[policy.cpu]", "policy.cpu."),
         ("[policy.memory]", "policy.memory."),

@@ -14,6 +14,7 @@ use trimtab_core::{
 use super::{
     adoptions::Adoptions,
     cost::OwnCost,
+    energy::Energy,
     entry,
     gpus::Gpus,
     selection::Selection,
@@ -64,6 +65,7 @@ pub(super) struct Agent {
     pub(super) node: NodeSample,
     pub(super) gpus: Gpus,
     pub(super) cost: OwnCost,
+    pub(super) energy: Energy,
     /// Sizes of the pools, and of what they were made.
     pub(super) pools: [PoolView; 2],
     pub(super) paused: bool,
@@ -126,6 +128,9 @@ impl Agent {
             node,
             &mut self.scratch,
         );
+        let busy = reading.node.node.cpu_busy_ns;
+        let busy = busy.saturating_sub(self.node.node.cpu_busy_ns);
+        let busy = snapshot::rate(busy, reading.snapshot.elapsed);
         self.node = reading.node;
         for slot in reading.gone {
             self.release(slot);
@@ -136,6 +141,13 @@ impl Agent {
         self.forget_names(&reading.crowded);
         self.observe(&reading.snapshot);
         self.gpus.tick(&reading.snapshot, &self.workloads);
+        self.energy.tick(
+            &reading.snapshot,
+            busy.0,
+            &self.workloads,
+            &self.gpus,
+            &mut self.scratch,
+        );
         let tick = self.engine.tick(now, &reading.snapshot);
         for (slot, unused) in reading.unused {
             self.send(Command::Unused(slot, unused, now));

@@ -128,6 +128,13 @@ impl Gpus {
             .map(|((device, _), share)| (*device, share))
     }
 
+    /// Who uses a device, and for which part of the time; in percent, where that is known.
+    pub(super) fn users(&self, device: u32) -> impl Iterator<Item = (Slot, u32)> {
+        let range = (device, Slot(0))..=(device, Slot(u32::MAX));
+        let used = |((_, slot), share): (&(u32, Slot), &Share)| Some((*slot, share.used_percent?));
+        self.shares.range(range).filter_map(used)
+    }
+
     /// The workloads that wait for a CPU while a device idles.
     pub(super) fn waiting<'a>(
         &'a self,

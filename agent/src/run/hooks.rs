@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode, time::Instant};
 use anyhow::Context as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use super::{gpu_view::gpu_finding, gpus, start};
+use super::{energy_view::energy_finding, gpu_view::gpu_finding, gpus, start};
 use crate::{
     act::{
         guardian::{RESTORE_WITHIN, guard, is_guarded, join, restore_leftovers},
@@ -13,7 +13,7 @@ use crate::{
     },
     api::view::{Finding, FindingState, Restored},
     config::Config,
-    sense::{gpu::PATIENCE, hierarchy::Hierarchies},
+    sense::{energy::Energy, gpu::PATIENCE, hierarchy::Hierarchies},
 };
 
 /// Runs the agent under its guardian: the first process guards, the second one works.
@@ -105,6 +105,9 @@ pub fn doctor(config: &Config) -> anyhow::Result<Vec<Finding>> {
             remedy: "mount cgroup2 at /sys/fs/cgroup".into(),
         },
     });
+    let energy = &config.energy;
+    let energy = energy.enabled.then(|| Energy::open(&energy.powercap));
+    findings.push(energy_finding(energy.as_ref()));
     // A moment longer, so that a driver that is silent is called so.
     let heard = watch.map(|watch| watch.first(PATIENCE + PATIENCE / 10));
     findings.push(gpu_finding(heard.as_ref()));

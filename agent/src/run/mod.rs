@@ -7,6 +7,8 @@ mod backend;
 mod control;
 mod cost;
 mod cost_view;
+mod energy;
+mod energy_view;
 mod entry;
 mod gpu_view;
 mod gpus;

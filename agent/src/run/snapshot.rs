@@ -157,7 +157,7 @@ fn node_signals(elapsed: Nanos, last: &Node, node: &Node, managed: [Amount; 2]) 
 }
 
 /// ns of CPU over a time as micro-CPUs.
-fn rate(ns: u64, elapsed: Nanos) -> Amount {
+pub(super) fn rate(ns: u64, elapsed: Nanos) -> Amount {
     let micro = u128::from(ns) * u128::from(Amount::CPU.0) / u128::from(elapsed.0.max(1));
     Amount(u64::try_from(micro).unwrap_or(u64::MAX))
 }

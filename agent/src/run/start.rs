@@ -24,6 +24,7 @@ use super::{
     agent::{Agent, now},
     backend::Shared,
     cost::OwnCost,
+    energy::Energy,
     entry,
     gpus::Gpus,
     selection::Selection,
@@ -224,6 +225,7 @@ impl Agent {
         let mut tree = Tree::new(&hierarchies);
         tree.rescan()
             .context("cannot scan the cgroup hierarchies")?;
+        let energy = Energy::start(&selection.config().energy);
         let gpus = Gpus::start(&selection.config().gpu, &hierarchies);
         let now = now();
         let mut agent = Self {
@@ -248,6 +250,7 @@ impl Agent {
             node: NodeSample::new(now, node),
             gpus,
             cost: OwnCost::new(now),
+            energy,
             pools: Default::default(),
             paused: false,
             started: now,

@@ -63,6 +63,7 @@ impl Agent {
                 .collect(),
             fast_loop: self.fast_loop(),
             gpus: self.gpus(),
+            energy: self.energy(),
             probes_on: probes(|state| state != State::Off),
             probes_off: probes(|state| state == State::Off),
             cpu_time_ns: cpu_time().0,
@@ -135,6 +136,7 @@ impl Agent {
             cpu: self.resource(workload, Resource::Cpu),
             memory: self.resource(workload, Resource::Memory),
             gpus: self.gpu_shares(workload),
+            energy: self.energy_share(workload),
             signals: workload.signals(),
         }
     }
@@ -202,6 +204,7 @@ impl Agent {
         ));
         findings.push(hierarchy_finding(&self.hierarchies));
         findings.push(self.budget_finding());
+        findings.push(self.energy_finding());
         findings.push(gpu_finding(self.gpus.heard().as_ref()));
         findings
     }

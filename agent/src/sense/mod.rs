@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod cpu;
+pub mod energy;
 pub mod file;
 pub mod gpu;
 pub mod hierarchy;

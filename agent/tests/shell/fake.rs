@@ -12,9 +12,10 @@ use trimtab::api::{
     Backend, Refusal, Server,
     auth::Groups,
     view::{
-        Adoption, Cost, Counters, Detail, Entry, EntryKind, Finding, FindingState, Gpu, GpuDriver,
-        GpuInstance, GpuShare, GpuState, Gpus, Input, ProgramCost, Quantity, Reason, Released,
-        ResourceState, Shed, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
+        Adoption, Cost, Counters, Detail, Energy, EnergyShare, EnergyState, Entry, EntryKind,
+        Finding, FindingState, Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus, Input,
+        ProgramCost, Quantity, Reason, Released, ResourceState, Shed, Signals, Status, Value,
+        WaitCause, WaitKind, Why, Workload,
     },
 };
 use trimtab_core::signal::{Mode, Resource};
@@ -88,6 +89,11 @@ pub(crate) fn workload(name: &str) -> Workload {
             used_percent: None,
             waits_for_cpu: true,
         }],
+        energy: Some(EnergyShare {
+            milliwatts: Some(21),
+            millijoules: 22,
+            gpu_millijoules: 23,
+        }),
         signals: signals(),
     }
 }
@@ -180,7 +186,25 @@ pub(crate) fn status() -> Status {
         journal_seq: 9,
         gpus: gpus(),
         cost: cost(),
+        energy: energy(),
         ..Status::default()
+    }
+}
+
+/// Nothing in it is what it is by default.
+fn energy() -> Energy {
+    Energy {
+        state: EnergyState::Refused,
+        why: "because".into(),
+        milliwatts: Some(1),
+        package_milliwatts: Some(2),
+        memory_milliwatts: Some(3),
+        gpu_milliwatts: Some(4),
+        idle_milliwatts: Some(5),
+        unattributed_milliwatts: Some(6),
+        millijoules: 7,
+        idle_millijoules: 8,
+        unattributed_millijoules: 9,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of each workload over time.
 
+pub mod energy;
 pub mod gpu;
 pub mod throttling;
 pub mod usage;

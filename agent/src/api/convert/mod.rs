@@ -4,6 +4,7 @@
 //! other side is of another version: that is [`Malformed`].
 
 mod cost;
+mod energy;
 mod gpu;
 mod journal;
 mod why;
@@ -130,6 +131,7 @@ impl From<view::Status> for proto::StatusReply {
             pools: all(status.pools),
             fast_loop: Some(status.fast_loop.into()),
             gpus: Some(status.gpus.into()),
+            energy: Some(status.energy.into()),
             probes_on: status.probes_on,
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,
@@ -159,6 +161,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             pools: each(status.pools)?,
             fast_loop: need(status.fast_loop, "fast_loop")?,
             gpus: need(status.gpus, "gpus")?,
+            energy: need(status.energy, "energy")?,
             probes_on: status.probes_on,
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,

@@ -20,6 +20,7 @@ impl From<view::Workload> for proto::Workload {
             cpu: workload.cpu.map(Into::into),
             memory: workload.memory.map(Into::into),
             gpus: all(workload.gpus),
+            energy: workload.energy.map(Into::into),
             signals: Some(workload.signals.into()),
         }
     }
@@ -43,6 +44,7 @@ impl TryFrom<proto::Workload> for view::Workload {
             cpu: workload.cpu.map(TryInto::try_into).transpose()?,
             memory: workload.memory.map(TryInto::try_into).transpose()?,
             gpus: each(workload.gpus)?,
+            energy: workload.energy.map(Into::into),
             signals: need(workload.signals, "signals")?,
         })
     }

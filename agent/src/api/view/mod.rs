@@ -3,6 +3,7 @@
 //! Every number carries its unit in its name; a [`Quantity`] carries it in its variant.
 
 mod cost;
+mod energy;
 mod find;
 mod gpu;
 mod why;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::signal::{Amount, Mode, Resource};
 
 pub use cost::{Cost, ProgramCost, Shed};
+pub use energy::{Energy, EnergyShare, EnergyState};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use why::{WaitCause, WaitKind, Why};
@@ -71,6 +73,8 @@ pub struct Status {
     pub fast_loop: FastLoop,
     /// The node's GPUs.
     pub gpus: Gpus,
+    /// What the node draws.
+    pub energy: Energy,
     /// Probes that are attached.
     pub probes_on: u32,
     /// Probes that are not.
@@ -154,6 +158,8 @@ pub struct Workload {
     pub memory: Option<ResourceState>,
     /// The GPUs that its processes hold memory on, those of workloads below it left out.
     pub gpus: Vec<GpuShare>,
+    /// What it draws; `None` where nothing tells.
+    pub energy: Option<EnergyShare>,
     /// How it fares.
     pub signals: Signals,
 }

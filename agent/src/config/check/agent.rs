@@ -1,4 +1,4 @@
-//! `[agent]`, `[fast]`, `[probes]` and `[gpu]`.
+//! `[agent]`, `[fast]`, `[probes]`, `[gpu]` and `[energy]`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::Checker;
 use crate::config::{
     raw::{self, Key},
     report::instead_of,
-    schema::{Agent, Budget, Fast, Gpu, Probes, Scheduling},
+    schema::{Agent, Budget, Energy, Fast, Gpu, Probes, Scheduling},
     units::{Memory, Share},
 };
 use crate::probe::Probe;
@@ -162,6 +162,14 @@ impl Checker<'_> {
         Gpu {
             enabled: raw.enabled.map_or(default.enabled, Spanned::into_inner),
             library: self.library(raw.library, default.library),
+        }
+    }
+
+    pub(super) fn energy(&mut self, raw: raw::Energy) -> Energy {
+        let default = Energy::default();
+        Energy {
+            enabled: raw.enabled.map_or(default.enabled, Spanned::into_inner),
+            powercap: self.path(raw.powercap, "powercap", default.powercap),
         }
     }
 

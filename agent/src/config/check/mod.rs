@@ -24,6 +24,7 @@ pub(super) fn check(file: File, source: &str, node: Option<Node>) -> Result<Conf
         fast: checker.fast(file.fast),
         probes: checker.probes(file.probes),
         gpu: checker.gpu(file.gpu),
+        energy: checker.energy(file.energy),
         policies: checker.policies(file.policy),
     };
     if checker.problems.is_empty() {
