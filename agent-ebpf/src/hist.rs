@@ -42,6 +42,37 @@ impl Default for RunqHist {
     }
 }
 
+/// Requests to the TCP servers of one cgroup, and bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpHist {
+    /// From the first byte of a request to the first byte of its answer.
+    pub answered: [u64; HIST_BUCKETS],
+    /// From the first byte of a request to the first read of it: a part of the above.
+    pub unread: [u64; HIST_BUCKETS],
+    /// Sum of `answered` in ns.
+    pub answered_ns: u64,
+    /// Sum of `unread` in ns.
+    pub unread_ns: u64,
+    /// Bytes read from accepted connections, up to the last answer or the end.
+    pub bytes_in: u64,
+    /// Bytes sent on them.
+    pub bytes_out: u64,
+}
+
+impl Default for TcpHist {
+    fn default() -> Self {
+        Self {
+            answered: [0; HIST_BUCKETS],
+            unread: [0; HIST_BUCKETS],
+            answered_ns: 0,
+            unread_ns: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+}
+
 /// Groups that a [`RunqBehind`] names.
 pub const BEHIND: usize = 8;
 

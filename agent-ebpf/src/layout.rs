@@ -87,6 +87,13 @@ layout! {
     memcg_usage = "mem_cgroup"."memory.usage.counter", "8";
     memcg_high = "mem_cgroup"."memory.high", "8";
     memcg_max = "mem_cgroup"."memory.max", "8";
+    sock_storage = "sock"."sk_bpf_storage", "*bpf_local_storage";
+    sock_state = "sock"."__sk_common.skc_state", "1";
+    tcp_received = "tcp_sock"."rcv_nxt", "4";
+    tcp_copied = "tcp_sock"."copied_seq", "4";
+    tcp_written = "tcp_sock"."write_seq", "4";
+    /// When the last segment came or went, in ns of `CLOCK_MONOTONIC`.
+    tcp_clock = "tcp_sock"."tcp_clock_cache", "8";
 }
 
 /// How the probes behave; constant while they are loaded.
@@ -142,6 +149,8 @@ pub mod duty {
     pub const CGROUP_LIFECYCLE: u32 = 1 << 7;
     /// Waiting behind a group that uses what was lent to it; needs the first two.
     pub const LOAN_DELAYS: u32 = 1 << 8;
+    /// Requests to TCP servers.
+    pub const TCP_LATENCY: u32 = 1 << 9;
 }
 
 /// When a nearly spent quota is worth a warning. Values of [`Settings::law`].

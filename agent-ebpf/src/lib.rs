@@ -10,7 +10,7 @@ mod layout;
 
 pub use hist::{
     BEHIND, HIST_BUCKETS, HIST_SUB_BITS, RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqBehind, RunqHist,
-    bucket, bucket_start,
+    TcpHist, bucket, bucket_start,
 };
 pub use layout::{ABSENT, Layout, Settings, duty, law};
 
@@ -150,6 +150,10 @@ pub mod lost {
     pub const TOO_DEEP: u32 = 4;
     /// A pointer read as null or an id as 0: the object was going away.
     pub const STALE: u32 = 5;
+    /// A request that a task of a cgroup answered which user space has not registered (yet).
+    pub const UNKNOWN_SERVER: u32 = 6;
+    /// An accepted connection for which there was no memory, so that its requests are not seen.
+    pub const NO_STORAGE: u32 = 7;
     /// Number of causes.
-    pub const COUNT: u32 = 6;
+    pub const COUNT: u32 = 8;
 }

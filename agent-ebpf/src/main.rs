@@ -33,6 +33,7 @@ mod memory;
 mod quota;
 mod runq;
 mod sched;
+mod tcp;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

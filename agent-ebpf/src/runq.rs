@@ -153,12 +153,12 @@ pub(crate) fn group_of(task: Kernel) -> u64 {
     ))
 }
 
-/// Where the histogram of a group is.
+/// Where the histogram of a group is, by the table of those that have one.
 #[inline(always)]
-fn index_of(id: u64) -> Option<u32> {
+pub(crate) fn index_of(groups: &Array<u64>, id: u64) -> Option<u32> {
     for probe in 0..RUNQ_PROBES {
         let index = (id as u32).wrapping_add(probe) & setting!(group_mask);
-        let found = *RUNQ_GROUPS.get(index)?;
+        let found = *groups.get(index)?;
         if found == id {
             return Some(index);
         }
@@ -172,7 +172,7 @@ fn index_of(id: u64) -> Option<u32> {
 /// Counts a wait of the task into the histogram of its group, and says where that is.
 #[inline(always)]
 pub(crate) fn waited(task: Kernel, id: u64, ns: u64, throttled: bool) -> Option<u32> {
-    let index = index_of(id);
+    let index = index_of(&RUNQ_GROUPS, id);
     let Some(hist) = index.and_then(|index| RUNQ_HISTS.get_ptr_mut(index)) else {
         count_lost(lost::UNKNOWN_GROUP);
         return None;

@@ -19,6 +19,7 @@ mod probe_quota;
 mod probe_rings;
 mod probe_runq;
 mod probe_support;
+mod probe_tcp;
 mod restore;
 mod run;
 mod socket;

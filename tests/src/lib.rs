@@ -3,6 +3,7 @@
 //! Everything returns `anyhow::Result`, so that a test is a function with `?` whose failure says what was tried on which path.
 
 pub mod agent;
+pub mod answer;
 pub mod burst;
 pub mod disk;
 mod files;
@@ -16,6 +17,7 @@ mod tree;
 pub mod wait;
 
 pub use agent::Agent;
+pub use answer::Answer;
 pub use burst::Burst;
 pub use disk::disk;
 pub use group::{CpuStat, Group};

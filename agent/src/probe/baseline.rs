@@ -2,12 +2,7 @@
 
 use aya::Ebpf;
 
-use super::{
-    Error, Options, Runq,
-    btf::Btf,
-    load::{open, program_on},
-    plan::Plan,
-};
+use super::{Error, Options, Runq, btf::Btf, hook::program_on, load::open, plan::Plan};
 
 /// A design to measure in place of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

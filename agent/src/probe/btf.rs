@@ -25,6 +25,7 @@ mod kind {
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
     pub(super) const RESTRICT: u32 = 11;
+    pub(super) const FUNC: u32 = 12;
     pub(super) const FUNC_PROTO: u32 = 13;
     pub(super) const VAR: u32 = 14;
     pub(super) const DATASEC: u32 = 15;
@@ -171,6 +172,11 @@ impl Btf {
     pub(super) fn has_tracepoint(&self, name: &str) -> bool {
         self.find(&format!("btf_trace_{name}"), &[kind::TYPEDEF])
             .is_some()
+    }
+
+    /// Whether there is a function of that name that can be entered.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        self.find(name, &[kind::FUNC]).is_some()
     }
 
     /// Whether the tracepoint's argument `index` is a pointer; `None` when there is none.
@@ -387,6 +393,7 @@ mod tests {
     fn tracepoints_and_enumerations_are_found() {
         let Some(btf) = kernel() else { return };
         assert!(btf.has_tracepoint("sched_switch") && !btf.has_tracepoint("sched_nothing"));
+        assert!(btf.has_function("sock_def_readable") && !btf.has_function("sock_nothing"));
         assert_eq!(btf.argument_is_pointer("sched_switch", 0), Some(false));
         assert_eq!(btf.argument_is_pointer("sched_switch", 1), Some(true));
         assert_eq!(btf.argument_is_pointer("sched_switch", 9), None);

@@ -7,15 +7,13 @@
 
 use std::os::fd::OwnedFd;
 
-use aya::{
-    programs::BtfTracePoint,
-    sys::{Stats, enable_stats},
-};
+use aya::sys::{Stats, enable_stats};
 use trimtab_core::signal::{Amount, Nanos};
 
 use super::{
     Error, Probe, ProbeSet,
-    load::{Probes, refused},
+    hook::refused,
+    load::Probes,
     programs::{COUNT, PROGRAMS, Program, serving},
 };
 
@@ -110,10 +108,10 @@ impl Costs {
     pub fn more_with(&self, probe: Probe, on: ProbeSet) -> Option<Amount> {
         let mut more = Amount::ZERO;
         for hook in probe.hooks() {
-            let then = serving(hook, on.with(probe).and(probe.needs()))?;
             let (now, cost) = self
                 .iter()
                 .find(|(program, cost)| program.hook == *hook && cost.attached)?;
+            let then = serving(hook, now.way(), on.with(probe).and(probe.needs()))?;
             if now != then {
                 let ns = self.0.get(then.index())?.ns;
                 let then = Amount(cost.runs.saturating_mul(ns) / 1_000);
@@ -133,9 +131,6 @@ impl Probes {
         let mut counts = Counts::default();
         for (program, count) in PROGRAMS.iter().zip(&mut counts.0) {
             let Some(loaded) = self.object.program(program.name) else {
-                continue;
-            };
-            let Ok(loaded): Result<&BtfTracePoint, _> = loaded.try_into() else {
                 continue;
             };
             // What this kernel or the configuration has no use for is not loaded.

@@ -33,7 +33,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A program was refused.
-    #[error("program {name} (tp_btf): {reason}")]
+    #[error("program {name}: {reason}")]
     Program {
         /// The program's name, which is also its tracepoint's (save for the benchmark's).
         name: &'static str,

@@ -9,17 +9,16 @@ use std::{
 use aya::{
     Ebpf, EbpfError, EbpfLoader, Pod,
     maps::{Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::ProgramError,
 };
 use trimtab_ebpf::{Layout, Settings};
 
 #[cfg(feature = "probe-log")]
 use super::Log;
 use super::{
-    Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Watches,
+    Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Tcp, Watches,
     btf::Btf,
+    hook::{Hook, attach, load_programs},
     plan::Plan,
-    programs::{HOOKS, Hook, Program, program, programs},
     ring::cpu_rings,
 };
 
@@ -28,12 +27,22 @@ const CELL_BYTES: usize = 16;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRIMTAB_PROBES"));
 
+/// What the slow loop reads at each tick.
+#[derive(Clone, Copy)]
+pub struct Histograms<'a> {
+    /// Run-queue waiting.
+    pub runq: &'a Runq,
+    /// Requests to TCP servers.
+    pub tcp: &'a Tcp,
+}
+
 /// The loaded probes. Dropping it detaches them all.
 pub struct Probes {
     ring: Option<Ring>,
     cpu_rings: Vec<(u32, Ring)>,
     watches: Watches,
     runq: Runq,
+    tcp: Tcp,
     lost: Lost,
     #[cfg(feature = "probe-log")]
     log: Option<Log>,
@@ -99,6 +108,7 @@ impl Probes {
                 options.max_watches,
             )?,
             runq: Runq::of(&mut object, options)?,
+            tcp: Tcp::of(&mut object, options)?,
             lost: Lost::new(counts),
             #[cfg(feature = "probe-log")]
             log: Log::of(&mut object),
@@ -130,6 +140,20 @@ impl Probes {
     /// The run-queue histograms.
     pub fn runq(&mut self) -> &mut Runq {
         &mut self.runq
+    }
+
+    /// The histograms of requests to TCP servers.
+    pub fn tcp(&mut self) -> &mut Tcp {
+        &mut self.tcp
+    }
+
+    /// All histograms, to read.
+    #[must_use]
+    pub const fn histograms(&self) -> Histograms<'_> {
+        Histograms {
+            runq: &self.runq,
+            tcp: &self.tcp,
+        }
     }
 
     /// The counters of what was lost.
@@ -183,6 +207,11 @@ unsafe impl Pod for Constant<Settings> {}
 
 /// Makes the maps and fills in the constants. `starts`: room for the benchmark's hash by pid.
 pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, Error> {
+    let servers = if plan.wanted().has(Probe::TcpLatency) {
+        options.groups()
+    } else {
+        1
+    };
     EbpfLoader::new()
         // The object has no relocations against kernel types: all of its offsets are constants.
         .btf(None)
@@ -198,6 +227,8 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("RUNQ_GROUPS", options.groups())
         .map_max_entries("RUNQ_HISTS", options.groups())
         .map_max_entries("RUNQ_BEHIND", options.groups())
+        .map_max_entries("TCP_GROUPS", servers)
+        .map_max_entries("TCP_HISTS", servers)
         .map_max_entries("CELLS", options.cells())
         .map_max_entries("BASELINE_STARTS", starts)
         .load(OBJECT)
@@ -205,22 +236,6 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
             remedy: remedy(&source),
             source,
         })
-}
-
-fn load_programs(
-    object: &mut Ebpf,
-    kernel: &aya::Btf,
-    plan: &Plan,
-    options: &Options,
-) -> Result<(), Error> {
-    for Program { name, hook, .. } in programs(plan.wanted()) {
-        if !is_detached(hook, options) {
-            program(object, name)?
-                .load(hook, kernel)
-                .map_err(|source| refused(name, source))?;
-        }
-    }
-    Ok(())
 }
 
 /// Takes out the probes that this kernel refuses even alone; passes `error` on when that is all of them.
@@ -238,6 +253,7 @@ fn exclude(
         let mut alone = Plan {
             layout: plan.layout,
             settings: plan.settings,
+            missing: plan.missing.clone(),
             status: Vec::new(),
         };
         alone.settings.duties = ProbeSet::of(probe).and(probe.needs()).duties();
@@ -248,57 +264,6 @@ fn exclude(
     }
     plan.depend();
     tracing::warn!(%error, "a probe was refused; going on without it");
-    Ok(())
-}
-
-/// Whether a hook is to be left alone.
-fn is_detached(hook: &str, options: &Options) -> bool {
-    options.detached.iter().any(|detached| detached == hook)
-}
-
-/// Attaches what is loaded; what cannot be attached takes its probes down, wholly or in part. The
-/// hooks that can be used from here on.
-fn attach(object: &mut Ebpf, plan: &mut Plan, options: &Options) -> Vec<Hook> {
-    let wanted = plan.wanted();
-    let mut hooks = Vec::new();
-    for name in HOOKS {
-        let mut hook = Hook::new(name);
-        let done = if is_detached(name, options) {
-            Err(format!("hook {name} is left detached"))
-        } else {
-            let served = hook.serve(object, wanted);
-            served.map_err(|error| error.to_string())
-        };
-        let Err(failure) = done else {
-            hooks.push(hook);
-            continue;
-        };
-        let of_hook = |probe: &Probe| wanted.has(*probe) && probe.hooks().contains(&name);
-        for probe in Probe::ALL.into_iter().filter(of_hook) {
-            let state = if probe.hooks().len() > 1 {
-                State::Degraded
-            } else {
-                State::Off
-            };
-            plan.lower(probe, state, &failure);
-        }
-    }
-    plan.depend();
-    hooks
-}
-
-/// Loads and attaches a program that is not called like its hook.
-pub(super) fn program_on(
-    object: &mut Ebpf,
-    name: &'static str,
-    hook: &str,
-    kernel: &aya::Btf,
-) -> Result<(), Error> {
-    let program = program(object, name)?;
-    program
-        .load(hook, kernel)
-        .map_err(|source| refused(name, source))?;
-    program.attach().map_err(|source| refused(name, source))?;
     Ok(())
 }
 
@@ -327,37 +292,6 @@ fn locked_bytes(map: BorrowedFd<'_>) -> Option<u64> {
         .ok()
 }
 
-pub(super) fn refused(name: &'static str, source: ProgramError) -> Error {
-    let reason = match &source {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => {
-            let log = verifier_log.to_string();
-            // The verifier ends with its statistics; the line before says what it refused.
-            let is_statistics = |line: &str| {
-                ["processed ", "stack depth ", "verification time "]
-                    .iter()
-                    .any(|start| line.starts_with(start))
-            };
-            let line = log
-                .lines()
-                .rev()
-                .find(|line| !is_statistics(line) && !line.trim().is_empty());
-            format!(
-                "{io_error}, {}",
-                line.unwrap_or_else(|| permission(io_error))
-            )
-        }
-        other => other.to_string(),
-    };
-    Error::Program {
-        name,
-        reason,
-        source: Box::new(source),
-    }
-}
-
 /// What to do about an object that cannot be loaded.
 fn remedy(error: &EbpfError) -> &'static str {
     let mut cause = error.source();
@@ -370,7 +304,7 @@ fn remedy(error: &EbpfError) -> &'static str {
     "the two halves may be of different builds: `cargo xtask build` makes both"
 }
 
-fn permission(error: &io::Error) -> &'static str {
+pub(super) fn permission(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => {
             "needs CAP_BPF and CAP_PERFMON (or root), and a kernel that is not locked down to `confidentiality`"

@@ -25,6 +25,10 @@ pub struct Losses {
     pub too_deep: u64,
     /// Objects that were going away while they were read.
     pub stale: u64,
+    /// Requests that a group answered which is not registered.
+    pub unknown_server: u64,
+    /// Accepted connections for which there was no memory.
+    pub no_storage: u64,
 }
 
 impl Lost {
@@ -44,6 +48,8 @@ impl Lost {
             backwards: self.sum(lost::BACKWARDS)?,
             too_deep: self.sum(lost::TOO_DEEP)?,
             stale: self.sum(lost::STALE)?,
+            unknown_server: self.sum(lost::UNKNOWN_SERVER)?,
+            no_storage: self.sum(lost::NO_STORAGE)?,
         })
     }
 

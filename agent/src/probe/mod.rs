@@ -2,13 +2,16 @@
 //!
 //! [`Probes::load`] resolves kernel fields from BTF, plans what this kernel can give, loads and
 //! attaches. What comes back is split by owner: the [`Ring`] goes to the fast thread, [`Watches`]
-//! can be cloned for whoever selects workloads, [`Runq`] and [`Lost`] are read by the slow loop, which
-//! also asks what all of it costs ([`Costs`]) and can do without some of it ([`Probes::shed`]).
+//! can be cloned for whoever selects workloads, [`Runq`], [`Tcp`] and [`Lost`] are read by the slow
+//! loop, which also asks what all of it costs ([`Costs`]) and can do without some of it
+//! ([`Probes::shed`]).
 
 mod baseline;
 mod btf;
 mod cost;
 mod error;
+mod groups;
+mod hook;
 mod load;
 #[cfg(feature = "probe-log")]
 mod log;
@@ -20,12 +23,13 @@ mod ring;
 mod runq;
 mod shed;
 mod status;
+mod tcp;
 mod watch;
 
 pub use baseline::{Baseline, Design};
 pub use cost::{Cost, Costs, Counts, Statistics};
 pub use error::Error;
-pub use load::{Probes, unavailable};
+pub use load::{Histograms, Probes, unavailable};
 #[cfg(feature = "probe-log")]
 pub(crate) use log::Log;
 pub use lost::{Losses, Lost};
@@ -34,5 +38,6 @@ pub use programs::Program;
 pub use ring::Ring;
 pub use runq::{Runq, Waits};
 pub use status::{Probe, ProbeSet, ProbeStatus, State};
-pub use trimtab_ebpf::{Event, Level, RunqBehind, RunqHist, Watch, kind};
+pub use tcp::Tcp;
+pub use trimtab_ebpf::{Event, Level, RunqBehind, RunqHist, TcpHist, Watch, kind};
 pub use watch::Watches;

@@ -27,7 +27,7 @@ pub struct Options {
     pub cpu_rings: Vec<u32>,
     /// How many groups can be watched, per controller.
     pub max_watches: u32,
-    /// How many groups can have a run-queue histogram, of 4 KiB each; rounded up to a power of two.
+    /// How many groups can have histograms of their waiting, of 6 KiB each; rounded up to a power of two.
     pub max_runq_groups: u32,
     /// Cells for tasks that wait in a run queue, 16 bytes each; rounded up to a power of two.
     pub runq_cells: u32,
@@ -38,6 +38,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether a hook is to be left out.
+    pub(super) fn detaches(&self, hook: &str) -> bool {
+        self.detached.iter().any(|detached| detached == hook)
+    }
+
     pub(super) fn cells(&self) -> u32 {
         self.runq_cells.clamp(1, 1 << 22).next_power_of_two()
     }

@@ -2,7 +2,7 @@
 
 use trimtab_ebpf::{ABSENT, Layout, Settings, law};
 
-use super::{Law, Options, Probe, ProbeSet, ProbeStatus, State, btf::Btf};
+use super::{Law, Options, Probe, ProbeSet, ProbeStatus, State, btf::Btf, programs::Way};
 
 /// The kernel fields without which there is nothing to load, as named in [`Layout`].
 const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
@@ -45,6 +45,7 @@ const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
         Probe::OomKill => &[&["task_pid"], MEMORY],
         Probe::CgroupLifecycle => &[&["css_cgroup", "cgroup_parent_css"], CGROUP],
         Probe::LoanDelays => &[&["task_tgid", "task_prio", "task_group"], GROUP, BANDWIDTH],
+        Probe::TcpLatency => &[&["task_group"], GROUP, SOCKET],
     }
 }
 
@@ -65,7 +66,32 @@ const fn optional(probe: Probe) -> &'static [(&'static str, &'static str)] {
                 "a throttling that begins and ends within a wait is not seen",
             ),
         ],
+        Probe::TcpLatency => &[(
+            "tcp_clock",
+            "the time between a segment's arrival and its place in the socket's queue is left out",
+        )],
         _ => &[],
+    }
+}
+
+/// The function in which a tracepoint stands that older kernels lack: it can be entered instead.
+fn function(hook: &str) -> Option<&'static str> {
+    match hook {
+        // Since 6.3.
+        "sk_data_ready" => Some("sock_def_readable"),
+        // Since 6.16.
+        "tcp_sendmsg_locked" => Some("tcp_sendmsg_locked"),
+        _ => None,
+    }
+}
+
+/// What is lost without a hook that a probe can do without; `None` for one that it cannot.
+fn without(probe: Probe, hook: &str) -> Option<&'static str> {
+    match (probe, hook) {
+        (Probe::TcpLatency, "sk_data_ready") => Some(
+            "how long a request waits to be read is not measured, and left out of how long it waits for its answer",
+        ),
+        _ => None,
     }
 }
 
@@ -78,6 +104,7 @@ const GROUP: &[&str] = &[
     "root_hierarchy",
     "node_id",
 ];
+const SOCKET: &[&str] = &["sock_state", "tcp_received", "tcp_copied", "tcp_written"];
 const BANDWIDTH: &[&str] = &[
     "group_parent",
     "group_quota",
@@ -107,8 +134,19 @@ pub(super) struct Plan {
     pub(super) layout: Layout,
     /// What the probes are told.
     pub(super) settings: Settings,
+    /// The hooks that this kernel lacks as tracepoints.
+    pub(super) missing: Vec<Missing>,
     /// In the order of [`Probe::ALL`].
     pub(super) status: Vec<ProbeStatus>,
+}
+
+/// A hook that the kernel does not offer as a tracepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// The tracepoint.
+    hook: &'static str,
+    /// The function to enter in its place, if the kernel has that.
+    function: Option<&'static str>,
 }
 
 impl Plan {
@@ -136,10 +174,11 @@ impl Plan {
         let mut plan = Self {
             layout,
             settings: settings(btf, options),
+            missing: lacking(btf),
             status: Vec::new(),
         };
         for probe in Probe::ALL {
-            let status = plan.judge(btf, probe, options, &missing);
+            let status = plan.judge(probe, options, &missing);
             if status.state != State::Off {
                 plan.settings.duties |= probe.bit();
             }
@@ -159,6 +198,26 @@ impl Plan {
             {
                 self.lower(probe, State::Off, &format!("needs {missing}, which is off"));
             }
+        }
+    }
+
+    /// How a hook can be had on this kernel.
+    pub(super) fn way(&self, hook: &str) -> Way {
+        match self.missing.iter().find(|missing| missing.hook == hook) {
+            Some(missing) if missing.function.is_some() => Way::Function,
+            Some(_) => Way::Absent,
+            None => Way::Tracepoint,
+        }
+    }
+
+    /// Takes out what needs a hook that could not be attached.
+    pub(super) fn lose(&mut self, probe: Probe, hook: &str, failure: &str) {
+        match (probe, without(probe, hook)) {
+            (_, Some(lost)) => self.lower(probe, State::Degraded, &format!("{failure}: {lost}")),
+            // Each of its hooks tells one part of a request.
+            (Probe::TcpLatency, None) => self.lower(probe, State::Off, failure),
+            _ if probe.hooks().len() > 1 => self.lower(probe, State::Degraded, failure),
+            _ => self.lower(probe, State::Off, failure),
         }
     }
 
@@ -185,13 +244,7 @@ impl Plan {
         }
     }
 
-    fn judge(
-        &self,
-        btf: &Btf,
-        probe: Probe,
-        options: &Options,
-        missing: &[(&str, String)],
-    ) -> ProbeStatus {
+    fn judge(&self, probe: Probe, options: &Options, missing: &[(&str, String)]) -> ProbeStatus {
         let off = |why: String| ProbeStatus {
             probe,
             state: State::Off,
@@ -200,8 +253,13 @@ impl Plan {
         if !options.probes.has(probe) {
             return off("switched off".to_owned());
         }
-        if let Some(hook) = probe.hooks().iter().find(|hook| !btf.has_tracepoint(hook)) {
-            return off(format!("the kernel has no tracepoint {hook}"));
+        let absent = |hook: &&&str| {
+            let mut missing = self.missing.iter();
+            missing.any(|missing| missing.hook == **hook && missing.function.is_none())
+        };
+        let absent: Vec<_> = probe.hooks().iter().filter(absent).collect();
+        if let Some(hook) = absent.iter().find(|hook| without(probe, hook).is_none()) {
+            return off(no_hook(hook));
         }
         let why = |name: &str| {
             missing
@@ -217,11 +275,14 @@ impl Plan {
         {
             return off(format!("the kernel's types do not fit: {why}"));
         }
-        let lacking: Vec<_> = optional(probe)
+        let fields = optional(probe)
             .iter()
             .filter(|(name, _)| self.layout.get(name) == ABSENT)
-            .map(|(_, consequence)| *consequence)
-            .collect();
+            .map(|(_, consequence)| (*consequence).to_owned());
+        let hooks = absent
+            .iter()
+            .filter_map(|hook| Some(format!("{}: {}", no_hook(hook), without(probe, hook)?)));
+        let lacking: Vec<_> = fields.chain(hooks).collect();
         let state = if lacking.is_empty() {
             State::On
         } else {
@@ -232,6 +293,29 @@ impl Plan {
             state,
             why: lacking.join("; "),
         }
+    }
+}
+
+/// The hooks that the kernel lacks, and how they can be had.
+fn lacking(btf: &Btf) -> Vec<Missing> {
+    let mut missing: Vec<Missing> = Vec::new();
+    for hook in Probe::ALL.iter().flat_map(|probe| probe.hooks()) {
+        if missing.iter().all(|missing| missing.hook != *hook) && !btf.has_tracepoint(hook) {
+            missing.push(Missing {
+                hook,
+                function: function(hook).filter(|function| btf.has_function(function)),
+            });
+        }
+    }
+    missing
+}
+
+fn no_hook(hook: &str) -> String {
+    match function(hook) {
+        Some(function) => {
+            format!("the kernel has no tracepoint {hook}, and no function {function} to enter")
+        }
+        None => format!("the kernel has no tracepoint {hook}"),
     }
 }
 

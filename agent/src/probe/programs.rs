@@ -1,34 +1,52 @@
-//! The programs of the object: which probes each serves, and which of them are attached.
+//! The programs of the object: to which hook each goes, and which probes it serves.
 
-use aya::{
-    Ebpf,
-    programs::{BtfTracePoint, ProgramError, tp_btf::BtfTracePointLinkId},
-};
-
-use super::{Error, Probe, ProbeSet, load::refused};
+use super::{Probe, ProbeSet};
 
 /// One program of the object.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Program {
     /// Its name.
     pub name: &'static str,
-    /// The tracepoint that it goes to.
+    /// The tracepoint that it goes to, or in whose place it stands.
     pub hook: &'static str,
+    /// The function that it enters, where the kernel has no such tracepoint.
+    pub function: Option<&'static str>,
     /// The probes that it serves; what it costs counts for the first of them that is on.
     pub probes: &'static [Probe],
 }
 
 /// A program that is called like its hook.
 const fn on_hook(name: &'static str, probes: &'static [Probe]) -> Program {
+    in_place(name, name, probes)
+}
+
+/// Another one for the same hook.
+const fn in_place(name: &'static str, hook: &'static str, probes: &'static [Probe]) -> Program {
     Program {
         name,
-        hook: name,
+        hook,
+        function: None,
+        probes,
+    }
+}
+
+/// One that enters a function where there is no such hook.
+const fn enter(
+    name: &'static str,
+    hook: &'static str,
+    function: &'static str,
+    probes: &'static [Probe],
+) -> Program {
+    Program {
+        name,
+        hook,
+        function: Some(function),
         probes,
     }
 }
 
 /// How many there are.
-pub(super) const COUNT: usize = 11;
+pub(super) const COUNT: usize = 17;
 
 /// All of them; where a hook has two, the one that serves more comes first.
 pub(super) static PROGRAMS: [Program; COUNT] = [
@@ -40,38 +58,54 @@ pub(super) static PROGRAMS: [Program; COUNT] = [
             Probe::LoanDelays,
         ],
     ),
-    Program {
-        name: "throttled_switch",
-        hook: "sched_switch",
-        probes: &[Probe::ThrottledRunning],
-    },
+    in_place(
+        "throttled_switch",
+        "sched_switch",
+        &[Probe::ThrottledRunning],
+    ),
     on_hook(
         "sched_wakeup",
         &[Probe::RunqLatency, Probe::ThrottledWaking],
     ),
-    Program {
-        name: "throttled_wakeup",
-        hook: "sched_wakeup",
-        probes: &[Probe::ThrottledWaking],
-    },
+    in_place(
+        "throttled_wakeup",
+        "sched_wakeup",
+        &[Probe::ThrottledWaking],
+    ),
     on_hook(
         "sched_wakeup_new",
         &[Probe::RunqLatency, Probe::ThrottledWaking],
     ),
-    Program {
-        name: "throttled_wakeup_new",
-        hook: "sched_wakeup_new",
-        probes: &[Probe::ThrottledWaking],
-    },
+    in_place(
+        "throttled_wakeup_new",
+        "sched_wakeup_new",
+        &[Probe::ThrottledWaking],
+    ),
     on_hook("sched_stat_runtime", &[Probe::QuotaNear, Probe::MemoryNear]),
     on_hook("mm_vmscan_memcg_reclaim_end", &[Probe::ReclaimFailing]),
     on_hook("mark_victim", &[Probe::OomKill]),
     on_hook("cgroup_mkdir", &[Probe::CgroupLifecycle]),
     on_hook("cgroup_rmdir", &[Probe::CgroupLifecycle]),
+    on_hook("inet_sock_set_state", &[Probe::TcpLatency]),
+    on_hook("sk_data_ready", &[Probe::TcpLatency]),
+    enter(
+        "enter_sock_def_readable",
+        "sk_data_ready",
+        "sock_def_readable",
+        &[Probe::TcpLatency],
+    ),
+    on_hook("tcp_rcv_space_adjust", &[Probe::TcpLatency]),
+    on_hook("tcp_sendmsg_locked", &[Probe::TcpLatency]),
+    enter(
+        "enter_tcp_sendmsg_locked",
+        "tcp_sendmsg_locked",
+        "tcp_sendmsg_locked",
+        &[Probe::TcpLatency],
+    ),
 ];
 
 /// The tracepoints of all programs.
-pub(super) const HOOKS: [&str; 8] = [
+pub(super) const HOOKS: [&str; 12] = [
     "sched_switch",
     "sched_wakeup",
     "sched_wakeup_new",
@@ -80,9 +114,32 @@ pub(super) const HOOKS: [&str; 8] = [
     "mark_victim",
     "cgroup_mkdir",
     "cgroup_rmdir",
+    "inet_sock_set_state",
+    "sk_data_ready",
+    "tcp_rcv_space_adjust",
+    "tcp_sendmsg_locked",
 ];
 
+/// How a hook can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As a tracepoint.
+    Tracepoint,
+    /// By entering the function in which newer kernels have it.
+    Function,
+    /// Not at all.
+    Absent,
+}
+
 impl Program {
+    /// By which way it comes to its hook.
+    pub(super) const fn way(&self) -> Way {
+        match self.function {
+            Some(_) => Way::Function,
+            None => Way::Tracepoint,
+        }
+    }
+
     /// Its place among all.
     pub(super) fn index(&self) -> usize {
         let mut all = PROGRAMS.iter();
@@ -99,10 +156,12 @@ impl Program {
     }
 }
 
-/// The program for a hook that serves all the probes there that are on, and the fewest others;
-/// `None` where none is on.
-pub(super) fn serving(hook: &str, on: ProbeSet) -> Option<&'static Program> {
-    let mut of_hook = PROGRAMS.iter().filter(|program| program.hook == hook);
+/// The program for a hook, by that way, that serves all the probes there that are on, and the
+/// fewest others; `None` where none is on.
+pub(super) fn serving(hook: &str, way: Way, on: ProbeSet) -> Option<&'static Program> {
+    let mut of_hook = PROGRAMS
+        .iter()
+        .filter(|program| program.hook == hook && program.way() == way);
     let most = of_hook.next()?;
     most.leads(on)?;
     let serves_all = |program: &&Program| {
@@ -113,69 +172,16 @@ pub(super) fn serving(hook: &str, on: ProbeSet) -> Option<&'static Program> {
 }
 
 /// The programs that are worth loading where these probes may be on: those that are the right one
-/// when all of them are on, or only theirs.
-pub(super) fn programs(may: ProbeSet) -> impl Iterator<Item = &'static Program> {
+/// when all of them are on, or only theirs. `way` tells how each hook can be had.
+pub(super) fn programs(
+    may: ProbeSet,
+    way: impl Fn(&str) -> Way,
+) -> impl Iterator<Item = &'static Program> {
     PROGRAMS.iter().filter(move |program| {
         let theirs = program.probes.iter().filter(|probe| may.has(**probe));
         let theirs = theirs.fold(ProbeSet::NONE, |set, probe| set.with(*probe));
-        serving(program.hook, theirs) == Some(program)
+        serving(program.hook, way(program.hook), theirs) == Some(program)
     })
-}
-
-/// A program of the loaded object.
-pub(super) fn program<'a>(
-    object: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut BtfTracePoint, Error> {
-    object
-        .program_mut(name)
-        .and_then(|program| program.try_into().ok())
-        .ok_or(Error::Missing {
-            what: "program",
-            name,
-        })
-}
-
-/// A hook with what is attached there.
-pub(super) struct Hook {
-    name: &'static str,
-    attached: Option<(&'static Program, BtfTracePointLinkId)>,
-}
-
-impl Hook {
-    /// A hook where nothing is attached.
-    pub(super) const fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            attached: None,
-        }
-    }
-
-    /// Attaches the program that serves these probes, and only then detaches the one before, so that
-    /// what both serve goes on.
-    pub(super) fn serve(&mut self, object: &mut Ebpf, on: ProbeSet) -> Result<(), Error> {
-        let wanted = serving(self.name, on);
-        if wanted == self.program() {
-            return Ok(());
-        }
-        let attach = |wanted: &'static Program| -> Result<_, Error> {
-            let link = program(object, wanted.name)?
-                .attach()
-                .map_err(|source| refused(wanted.name, source))?;
-            Ok((wanted, link))
-        };
-        let next = wanted.map(attach).transpose()?;
-        if let Some((before, link)) = std::mem::replace(&mut self.attached, next) {
-            let detached: Result<(), ProgramError> = program(object, before.name)?.detach(link);
-            detached.map_err(|source| refused(before.name, source))?;
-        }
-        Ok(())
-    }
-
-    /// The program that is attached.
-    pub(super) fn program(&self) -> Option<&'static Program> {
-        self.attached.as_ref().map(|(program, _)| *program)
-    }
 }
 
 #[cfg(test)]
@@ -183,7 +189,7 @@ mod tests {
     use super::*;
 
     fn names(hook: &str, on: ProbeSet) -> Option<&'static str> {
-        serving(hook, on).map(|program| program.name)
+        serving(hook, Way::Tracepoint, on).map(|program| program.name)
     }
 
     #[test]
@@ -191,7 +197,8 @@ mod tests {
         for probe in Probe::ALL {
             for hook in probe.hooks() {
                 let on = ProbeSet::of(probe).and(probe.needs());
-                assert!(serving(hook, on).is_some_and(|program| program.serves(probe)));
+                let program = serving(hook, Way::Tracepoint, on);
+                assert!(program.is_some_and(|program| program.serves(probe)));
             }
         }
         for program in &PROGRAMS {
@@ -215,8 +222,13 @@ mod tests {
 
     #[test]
     fn what_can_never_be_attached_is_not_loaded() {
-        let loaded = |may| programs(may).map(|one| one.name).collect::<Vec<_>>();
-        assert_eq!(loaded(ProbeSet::ALL).len(), COUNT);
+        let loaded = |may| {
+            let programs = programs(may, |_| Way::Tracepoint);
+            programs.map(|one| one.name).collect::<Vec<_>>()
+        };
+        let all = PROGRAMS.iter();
+        let tracepoints = all.filter(|one| one.way() == Way::Tracepoint).count();
+        assert_eq!(loaded(ProbeSet::ALL).len(), tracepoints);
         let runq = ProbeSet::of(Probe::RunqLatency);
         assert_eq!(
             loaded(runq),
@@ -231,6 +243,22 @@ mod tests {
                 "throttled_wakeup_new"
             ]
         );
+    }
+
+    #[test]
+    fn a_function_is_entered_where_the_tracepoint_is_missing() {
+        let tcp = ProbeSet::of(Probe::TcpLatency);
+        let loaded = |way| {
+            let way = move |hook: &str| match hook {
+                "sk_data_ready" => way,
+                _ => Way::Tracepoint,
+            };
+            let programs = programs(tcp, way).filter(|one| one.hook == "sk_data_ready");
+            programs.map(|one| one.name).collect::<Vec<_>>()
+        };
+        assert_eq!(loaded(Way::Tracepoint), ["sk_data_ready"]);
+        assert_eq!(loaded(Way::Function), ["enter_sock_def_readable"]);
+        assert_eq!(loaded(Way::Absent), [""; 0]);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use aya::{
     Ebpf, Pod,
     maps::{Array, IterableMap as _, Map, MapData},
 };
-use trimtab_ebpf::{RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqBehind, RunqHist};
+use trimtab_ebpf::{RunqBehind, RunqHist};
 
 use super::{
     Error, Options,
+    groups::Groups,
     load::{duplicate, map_error, take},
 };
 
@@ -21,10 +22,9 @@ const BEHIND: &str = "RUNQ_BEHIND";
 /// They only ever grow: a reader keeps the last state and takes the difference. Only one handle
 /// may register and unregister; every handle may read.
 pub struct Runq {
-    groups: Array<MapData, u64>,
+    groups: Groups,
     hists: Array<MapData, Entry<RunqHist>>,
     behind: Array<MapData, Entry<RunqBehind>>,
-    max: u32,
 }
 
 /// All that is known of one group's waiting since it was registered.
@@ -47,17 +47,17 @@ unsafe impl Pod for Entry<RunqBehind> {}
 
 impl Runq {
     pub(super) fn of(object: &mut Ebpf, options: &Options) -> Result<Self, Error> {
-        let [groups, hists, behind] = [GROUPS, HISTS, BEHIND].map(|name| take(object, name));
-        Self::new(groups?, hists?, behind?, options.max_runq_groups)
+        let groups = Groups::new(GROUPS, take(object, GROUPS)?, options.max_runq_groups)?;
+        let [hists, behind] = [HISTS, BEHIND].map(|name| take(object, name));
+        Self::new(groups, hists?, behind?)
     }
 
-    fn new(groups: Map, hists: Map, behind: Map, max: u32) -> Result<Self, Error> {
+    fn new(groups: Groups, hists: Map, behind: Map) -> Result<Self, Error> {
         let refused = |name| move |source| map_error(name, "open", 0, source);
         Ok(Self {
-            groups: Array::try_from(groups).map_err(refused(GROUPS))?,
+            groups,
             hists: Array::try_from(hists).map_err(refused(HISTS))?,
             behind: Array::try_from(behind).map_err(refused(BEHIND))?,
-            max,
         })
     }
 
@@ -67,10 +67,9 @@ impl Runq {
     /// When the file descriptors cannot be duplicated.
     pub fn try_clone(&self) -> Result<Self, Error> {
         Self::new(
-            duplicate(GROUPS, self.groups.map())?,
+            self.groups.try_clone()?,
             duplicate(HISTS, self.hists.map())?,
             duplicate(BEHIND, self.behind.map())?,
-            self.max,
         )
     }
 
@@ -79,29 +78,14 @@ impl Runq {
     /// # Errors
     /// [`Error::Full`], or the system call's error.
     pub fn register(&mut self, id: u64) -> Result<(), Error> {
-        let mut vacant = None;
-        for index in self.cells(id) {
-            let found = self.group(index)?;
-            if found == id {
-                return Ok(());
-            }
-            if found == RUNQ_FREE || found == RUNQ_GONE {
-                vacant = vacant.or(Some(index));
-            }
-            if found == RUNQ_FREE {
-                break;
-            }
-        }
-        let index = vacant.ok_or(Error::Full {
-            map: GROUPS,
-            max: self.max,
-        })?;
-        // The kernel counts as soon as the id is there, so all has to be empty by then.
+        let Some(index) = self.groups.vacancy(id)? else {
+            return Ok(());
+        };
         self.hists
             .set(index, Entry(RunqHist::default()), 0)
             .map_err(|source| map_error(HISTS, "update", id, source))?;
         self.set_behind(index, RunqBehind::default())?;
-        self.set_group(index, id)
+        self.groups.put(index, id)
     }
 
     /// Drops the histogram of the group `id`. `false` when there was none.
@@ -109,10 +93,7 @@ impl Runq {
     /// # Errors
     /// The system call's error.
     pub fn unregister(&mut self, id: u64) -> Result<bool, Error> {
-        match self.find(id)? {
-            Some(index) => self.set_group(index, RUNQ_GONE).map(|()| true),
-            None => Ok(false),
-        }
+        self.groups.remove(id)
     }
 
     /// The waiting of the group `id` since it was registered; `None` when it is not.
@@ -126,7 +107,7 @@ impl Runq {
                 behind: self.behind(index)?,
             })
         };
-        self.find(id)?.map(waits).transpose()
+        self.groups.find(id)?.map(waits).transpose()
     }
 
     /// Forgets the names of those behind whom the group `id` waited, so that others find room, and
@@ -135,7 +116,7 @@ impl Runq {
     /// # Errors
     /// The system call's error.
     pub fn forget_names(&mut self, id: u64) -> Result<(), Error> {
-        let Some(index) = self.find(id)? else {
+        let Some(index) = self.groups.find(id)? else {
             return Ok(());
         };
         let behind = self.behind(index)?;
@@ -155,44 +136,10 @@ impl Runq {
     /// # Errors
     /// The system call's error.
     pub fn for_each(&self, mut each: impl FnMut(u64, &RunqHist)) -> Result<(), Error> {
-        for index in 0..self.groups.len() {
-            let id = self.group(index)?;
-            if id != RUNQ_FREE && id != RUNQ_GONE {
-                each(id, &self.hist(index)?);
-            }
-        }
-        Ok(())
-    }
-
-    fn find(&self, id: u64) -> Result<Option<u32>, Error> {
-        for index in self.cells(id) {
-            match self.group(index)? {
-                found if found == id => return Ok(Some(index)),
-                RUNQ_FREE => break,
-                _ => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// Where the kernel looks for a group.
-    fn cells(&self, id: u64) -> impl Iterator<Item = u32> + use<> {
-        let mask = self.groups.len() - 1;
-        #[expect(clippy::cast_possible_truncation, reason = "the mask is a u32")]
-        let first = (id & u64::from(mask)) as u32;
-        (0..RUNQ_PROBES).map(move |probe| (first + probe) & mask)
-    }
-
-    fn group(&self, index: u32) -> Result<u64, Error> {
-        self.groups
-            .get(&index, 0)
-            .map_err(|source| map_error(GROUPS, "lookup", index.into(), source))
-    }
-
-    fn set_group(&mut self, index: u32, id: u64) -> Result<(), Error> {
-        self.groups
-            .set(index, id, 0)
-            .map_err(|source| map_error(GROUPS, "update", id, source))
+        self.groups.for_each(|index, id| {
+            each(id, &self.hist(index)?);
+            Ok(())
+        })
     }
 
     fn hist(&self, index: u32) -> Result<RunqHist, Error> {

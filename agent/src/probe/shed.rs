@@ -5,11 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use aya::maps::Map;
 use memmap2::MmapOptions;
 
-use super::{
-    Error, Probe, ProbeSet, State,
-    load::Probes,
-    programs::{Hook, Program},
-};
+use super::{Error, Probe, ProbeSet, State, hook::Hook, load::Probes, programs::Program};
 
 /// The map of tasks that wait, of which nothing is known after a while in which nobody looked.
 const CELLS: &str = "CELLS";

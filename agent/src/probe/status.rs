@@ -25,11 +25,13 @@ pub enum Probe {
     CgroupLifecycle,
     /// Alarm: who uses no more than its own waits behind who uses what was lent.
     LoanDelays,
+    /// Requests to TCP servers as histograms per group.
+    TcpLatency,
 }
 
 impl Probe {
     /// Every probe, in the order in which `doctor` shows them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RunqLatency,
         Self::QuotaNear,
         Self::ThrottledRunning,
@@ -39,6 +41,7 @@ impl Probe {
         Self::OomKill,
         Self::CgroupLifecycle,
         Self::LoanDelays,
+        Self::TcpLatency,
     ];
 
     /// The name in configuration, metrics and `doctor`.
@@ -54,6 +57,7 @@ impl Probe {
             Self::OomKill => "oom-kill",
             Self::CgroupLifecycle => "cgroup-lifecycle",
             Self::LoanDelays => "loan-delays",
+            Self::TcpLatency => "tcp-latency",
         }
     }
 
@@ -68,6 +72,12 @@ impl Probe {
             Self::ReclaimFailing => &["mm_vmscan_memcg_reclaim_end"],
             Self::OomKill => &["mark_victim"],
             Self::CgroupLifecycle => &["cgroup_mkdir", "cgroup_rmdir"],
+            Self::TcpLatency => &[
+                "inet_sock_set_state",
+                "sk_data_ready",
+                "tcp_rcv_space_adjust",
+                "tcp_sendmsg_locked",
+            ],
         }
     }
 
@@ -84,7 +94,7 @@ impl Probe {
     #[must_use]
     pub const fn is_optional(self, on: ProbeSet) -> bool {
         match self {
-            Self::RunqLatency | Self::LoanDelays => true,
+            Self::RunqLatency | Self::LoanDelays | Self::TcpLatency => true,
             Self::ThrottledRunning | Self::ThrottledWaking => on.has(Self::QuotaNear),
             Self::QuotaNear
             | Self::MemoryNear
@@ -105,6 +115,7 @@ impl Probe {
             Self::OomKill => duty::OOM_KILL,
             Self::CgroupLifecycle => duty::CGROUP_LIFECYCLE,
             Self::LoanDelays => duty::LOAN_DELAYS,
+            Self::TcpLatency => duty::TCP_LATENCY,
         }
     }
 }

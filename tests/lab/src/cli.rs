@@ -3,7 +3,8 @@
 use std::{
     ffi::OsString,
     io::{Read, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
     path::PathBuf,
     sync::atomic::AtomicBool,
     thread,
@@ -15,6 +16,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use trimtab_lab::{
+    answer,
     arrivals::{Pattern, Plan, Spacing},
     burn, burst, cache, grow, join, load, serve, turns,
 };
@@ -33,6 +35,14 @@ enum Command {
     Serve(Serve),
     /// Send requests when they are due, and measure from then
     Load(Load),
+    /// Answer one request after the other until standard input says something, then give account of
+    /// each, in JSON; says where on its first line, in JSON
+    Answer(Answer),
+    /// Ask such a server, each connection again as soon as it is answered; prints how many answers came
+    Ask(Ask),
+    /// Answer every byte with one, one connection after the other; says where it listens on its
+    /// first line, in JSON
+    Echo,
     /// Use CPU time: in one piece, or as a square wave
     Burn(Burn),
     /// Burn for a time that begins with the first byte of standard input; says before that it waits
@@ -114,6 +124,29 @@ struct Load {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct Answer {
+    /// How long a request that has arrived is left unread
+    #[arg(long, default_value = "0s")]
+    late: humantime::Duration,
+    /// From reading a request to answering it
+    #[arg(long, default_value = "1ms")]
+    service: humantime::Duration,
+}
+
+#[derive(Args)]
+struct Ask {
+    /// The server's address
+    #[arg(long)]
+    target: SocketAddr,
+    /// Connections that ask at the same time
+    #[arg(long, default_value_t = 1)]
+    connections: usize,
+    /// How long to ask
+    #[arg(long = "for", default_value = "1s")]
+    length: humantime::Duration,
 }
 
 #[derive(Args)]
@@ -208,6 +241,14 @@ pub(crate) fn run() -> Result<()> {
     match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
+        Command::Answer(answer) => answer.run(),
+        Command::Ask(ask) => ask.run(),
+        Command::Echo => {
+            let listener = listen()?;
+            loop {
+                turns::answer(&listener)?;
+            }
+        }
         Command::Burn(burn) => burn.run(),
         Command::Burst(burst) => burst.run(),
         Command::Grow(grow) => grow.run(),
@@ -268,6 +309,25 @@ impl Load {
             patience: self.patience.into(),
         };
         print(&load.run()?, self.json)
+    }
+}
+
+impl Answer {
+    fn run(self) -> Result<()> {
+        let manner = answer::Manner {
+            late: self.late.into(),
+            service: self.service.into(),
+        };
+        let listener = listen()?;
+        let account = answer::serve(&listener, manner, std::io::stdin().as_fd())?;
+        print(&account, true)
+    }
+}
+
+impl Ask {
+    fn run(self) -> Result<()> {
+        let answers = answer::ask(self.target, self.connections, self.length.into())?;
+        print(&answers, true)
     }
 }
 
@@ -337,6 +397,16 @@ impl Cache {
         };
         print(&cache.run()?, self.json)
     }
+}
+
+/// Listens on any free port of loopback, and says where.
+fn listen() -> Result<TcpListener> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut out = std::io::stdout();
+    let listen = listener.local_addr()?;
+    writeln!(out, "{}", serde_json::json!({ "listen": listen }))?;
+    out.flush()?;
+    Ok(listener)
 }
 
 /// One line of JSON, or the same indented for people.

@@ -2,6 +2,7 @@
 //!
 //! Everything random comes from a seed, and every report is one serialisable value.
 
+pub mod answer;
 pub mod arrivals;
 pub mod burn;
 pub mod burst;

@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     thread,
     time::Instant,
 };
@@ -28,23 +28,34 @@ pub fn run(turns: u64) -> Result<Report> {
     let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
     let address = listener.local_addr()?;
     let server = thread::spawn(move || answer(&listener));
-    let mut client = connect(TcpStream::connect(address).context("cannot connect")?)?;
+    let report = take(address, turns)?;
+    match server.join() {
+        Ok(answered) => answered?,
+        Err(_) => bail!("the server panicked"),
+    }
+    Ok(report)
+}
+
+/// Takes so many turns with a server elsewhere, over one connection.
+///
+/// # Errors
+/// When the server cannot be reached or goes away.
+pub fn take(server: SocketAddr, turns: u64) -> Result<Report> {
+    let mut client = connect(TcpStream::connect(server).context("cannot connect")?)?;
     let begun = Instant::now();
     for _ in 0..turns {
         client.write_all(b"?")?;
         client.read_exact(&mut [0])?;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    drop(client);
-    match server.join() {
-        Ok(answered) => answered?,
-        Err(_) => bail!("the server panicked"),
-    }
     Ok(Report { turns, seconds })
 }
 
 /// Answers one connection until it ends.
-fn answer(listener: &TcpListener) -> Result<()> {
+///
+/// # Errors
+/// When nobody can be accepted, or the connection fails.
+pub fn answer(listener: &TcpListener) -> Result<()> {
     let (stream, _) = listener.accept().context("cannot accept")?;
     let mut stream = connect(stream)?;
     while stream.read(&mut [0])? == 1 {
