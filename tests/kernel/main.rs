@@ -23,5 +23,6 @@ mod probe_tcp;
 mod restore;
 mod run;
 mod socket;
+mod tcp;
 mod trust;
 mod why;

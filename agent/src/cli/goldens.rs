@@ -182,6 +182,15 @@ pub(super) fn a_workload() -> Workload {
             oom_kills: Some(0),
             cpu_pressure_bp: Some(123),
             memory_pressure_bp: None,
+            tcp: Some(Tcp {
+                requests: 1_000_000,
+                requests_per_s: 1_250,
+                answered_p50_ns: Some(81_919),
+                answered_p99_ns: Some(2_621_439),
+                unread_p99_ns: Some(655_359),
+                bytes_in: 120 << 20,
+                bytes_out: 3 << 30,
+            }),
         },
     }
 }

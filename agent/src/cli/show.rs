@@ -8,10 +8,10 @@ use super::{
     energy, gpus, journal,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
-    units::{count, duration, percent, quantity},
+    units::{bytes, count, duration, percent, quantity},
     workloads::mode,
 };
-use crate::api::view::{Detail, ResourceState, Signals, Workload};
+use crate::api::view::{Detail, ResourceState, Signals, Tcp, Workload};
 
 /// Options of `trimtab show`.
 #[derive(Debug, clap::Args)]
@@ -122,7 +122,28 @@ fn signals(signals: &Signals) -> Vec<String> {
     if let Some(bp) = signals.memory_pressure_bp {
         known.push(format!("memory pressure {}", percent(bp)));
     }
+    if let Some(tcp) = signals.tcp.as_ref().filter(|tcp| tcp.requests > 0) {
+        known.push(requests(tcp));
+    }
     known
+}
+
+/// Requests to its TCP servers.
+fn requests(tcp: &Tcp) -> String {
+    let mut text = format!("{} requests/s", tcp.requests_per_s);
+    let times = [
+        ("answered p50", tcp.answered_p50_ns),
+        ("p99", tcp.answered_p99_ns),
+        ("unread p99", tcp.unread_p99_ns),
+    ];
+    for (name, ns) in times {
+        if let Some(ns) = ns {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ", {name} {}", duration(ns));
+        }
+    }
+    let (received, sent) = (bytes(tcp.bytes_in), bytes(tcp.bytes_out));
+    text + &format!(", {received} in, {sent} out")
 }
 
 fn resources(workload: &Workload) -> String {

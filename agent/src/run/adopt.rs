@@ -22,6 +22,7 @@ use crate::{
     },
     fast::{Command, Entry},
     identity::path::{Identity, identify},
+    probe::Probe,
     sense::{
         cgroup::Group,
         file::{SenseError, Sight},
@@ -328,6 +329,7 @@ impl Agent {
 
     /// Tells the kernel to raise events for a group.
     fn watch(&mut self, slot: Slot, group: &Group, limits: &[Option<LimitState>; 2], mode: Mode) {
+        let counts_requests = self.probe_on(Probe::TcpLatency);
         let Some(probes) = &mut self.probes else {
             return;
         };
@@ -335,6 +337,12 @@ impl Agent {
             && let Err(error) = probes.runq().register(id)
         {
             tracing::warn!(%error, "a group's waiting cannot be measured");
+        }
+        if let Some(id) = group.ids.cpu
+            && counts_requests
+            && let Err(error) = probes.tcp().register(id)
+        {
+            tracing::warn!(%error, "the requests to a group's servers cannot be measured");
         }
         for resource in Resource::ALL {
             let (Some(id), Some(_)) = (group.ids.of(resource), &limits[resource.index()]) else {

@@ -119,11 +119,11 @@ impl Agent {
                 return;
             }
         };
-        let runq = self.probes.as_mut().map(|probes| &*probes.runq());
+        let probed = self.probes.as_ref().map(Probes::histograms);
         let reading = snapshot::take(
             now,
             &mut self.workloads,
-            runq,
+            probed,
             self.node,
             node,
             &mut self.scratch,
@@ -318,9 +318,9 @@ impl Agent {
 
     /// Reads one workload's counters out of turn.
     pub(super) fn read_counters(&mut self, slot: Slot) {
-        let runq = self.probes.as_mut().map(|probes| &*probes.runq());
+        let probed = self.probes.as_ref().map(Probes::histograms);
         if let Some(workload) = self.workloads.get_mut(slot)
-            && let Err(error) = snapshot::signals(now(), workload, runq, &mut self.scratch)
+            && let Err(error) = snapshot::signals(now(), workload, probed, &mut self.scratch)
         {
             tracing::warn!(workload = workload.name, %error, "a workload cannot be read");
         }

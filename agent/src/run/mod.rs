@@ -18,6 +18,7 @@ mod reports;
 mod selection;
 mod snapshot;
 mod start;
+mod tcp;
 mod view;
 mod why;
 mod workload;

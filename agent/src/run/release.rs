@@ -34,6 +34,7 @@ impl Agent {
             if let Some(id) = workload.group.ids.cpu {
                 // A group that has gone may have been dropped by the kernel already.
                 let _ = probes.runq().unregister(id);
+                let _ = probes.tcp().unregister(id);
             }
             for resource in Resource::ALL {
                 if let Some(id) = workload.group.ids.of(resource) {

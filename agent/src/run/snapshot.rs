@@ -6,11 +6,11 @@ use trimtab_core::{
 };
 
 use super::{
-    why,
+    tcp, why,
     workload::{Sample, Workload, Workloads},
 };
 use crate::{
-    probe::Runq,
+    probe::Histograms,
     sense::{
         file::{Scratch, SenseError, Sight},
         memory::MemoryEvents,
@@ -73,7 +73,7 @@ pub(super) struct Reading {
 pub(super) fn take(
     now: Nanos,
     workloads: &mut Workloads,
-    runq: Option<&Runq>,
+    probed: Option<Histograms<'_>>,
     last: NodeSample,
     node: Node,
     scratch: &mut Scratch,
@@ -94,7 +94,7 @@ pub(super) fn take(
     let unnamed = |workload: &Workload| Some(workload.last.runq.as_ref()?.behind.unnamed_ns);
     for workload in workloads.iter_mut() {
         let before = unnamed(workload);
-        match signals(now, workload, runq, scratch) {
+        match signals(now, workload, probed, scratch) {
             Ok(Sight::Here(signals)) => {
                 reading.snapshot.workloads.push(signals);
                 if before.is_some() && unnamed(workload) > before {
@@ -166,16 +166,17 @@ pub(super) fn rate(ns: u64, elapsed: Nanos) -> Amount {
 pub(super) fn signals(
     now: Nanos,
     workload: &mut Workload,
-    runq: Option<&Runq>,
+    probed: Option<Histograms<'_>>,
     scratch: &mut Scratch,
 ) -> Result<Sight<WorkloadSignals>, SenseError> {
     let mut sample = Sample {
         time: now,
         ..Sample::default()
     };
-    sample.runq = runq
-        .and_then(|runq| runq.read(workload.group.ids.cpu?).ok().flatten())
-        .map(Box::new);
+    if let (Some(probed), Some(id)) = (probed, workload.group.ids.cpu) {
+        sample.runq = probed.runq.read(id).ok().flatten().map(Box::new);
+        sample.tcp = probed.tcp.read(id).ok().flatten().map(Box::new);
+    }
     let Sight::Here(cpu) = cpu(workload, &mut sample, scratch)? else {
         return Ok(Sight::Gone);
     };
@@ -195,6 +196,10 @@ pub(super) fn signals(
         workload
             .waiting
             .push(workload.last.time, sample.time, &waits, &groups);
+    }
+    if let (Some(last), Some(now)) = (&workload.last.tcp, &sample.tcp) {
+        let elapsed = sample.time.since(workload.last.time);
+        sample.requests_per_s = tcp::per_second(last, now, elapsed);
     }
     workload.last = sample;
     Ok(Sight::Here(WorkloadSignals {

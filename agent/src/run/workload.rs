@@ -5,10 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use super::tcp;
 use crate::{
     api::view::{Counters, Signals},
     fast::{MAX_SLOTS, quantile},
-    probe::Waits,
+    probe::{TcpHist, Waits},
     sense::{
         cgroup::Group,
         cpu::CpuStat,
@@ -96,6 +97,10 @@ pub(super) struct Sample {
     pub(super) memory: MemoryEvents,
     /// Run-queue waiting; `None` where the probe is off.
     pub(super) runq: Option<Box<Waits>>,
+    /// Requests to TCP servers; `None` where the probe is off.
+    pub(super) tcp: Option<Box<TcpHist>>,
+    /// How many of them were answered a second since the sample before.
+    pub(super) requests_per_s: u64,
 }
 
 impl Workload {
@@ -121,6 +126,10 @@ impl Workload {
             oom_kills: has_memory.then(|| oom_kills.saturating_sub(first.memory.oom_kill)),
             cpu_pressure_bp: pressure.cpu.map(|stalls| stalls.some_avg10_bp),
             memory_pressure_bp: pressure.memory.map(|stalls| stalls.some_avg10_bp),
+            tcp: last
+                .tcp
+                .as_ref()
+                .map(|hist| tcp::view(hist, last.requests_per_s)),
         }
     }
 

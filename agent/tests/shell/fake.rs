@@ -107,6 +107,7 @@ fn signals() -> Signals {
         oom_kills: Some(0),
         cpu_pressure_bp: Some(13),
         memory_pressure_bp: None,
+        tcp: None,
     }
 }
 

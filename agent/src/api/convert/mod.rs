@@ -7,6 +7,7 @@ mod cost;
 mod energy;
 mod gpu;
 mod journal;
+mod tcp;
 mod why;
 mod workload;
 

@@ -94,6 +94,7 @@ impl From<view::Signals> for proto::Signals {
             oom_kills: signals.oom_kills,
             cpu_pressure_bp: signals.cpu_pressure_bp,
             memory_pressure_bp: signals.memory_pressure_bp,
+            tcp: signals.tcp.map(Into::into),
         }
     }
 }
@@ -108,6 +109,7 @@ impl From<proto::Signals> for view::Signals {
             oom_kills: signals.oom_kills,
             cpu_pressure_bp: signals.cpu_pressure_bp,
             memory_pressure_bp: signals.memory_pressure_bp,
+            tcp: signals.tcp.map(Into::into),
         }
     }
 }

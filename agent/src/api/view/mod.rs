@@ -6,6 +6,7 @@ mod cost;
 mod energy;
 mod find;
 mod gpu;
+mod tcp;
 mod why;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use cost::{Cost, ProgramCost, Shed};
 pub use energy::{Energy, EnergyShare, EnergyState};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
+pub use tcp::Tcp;
 pub use why::{WaitCause, WaitKind, Why};
 
 /// An amount of one resource that knows its unit.
@@ -204,6 +206,8 @@ pub struct Signals {
     pub cpu_pressure_bp: Option<u32>,
     /// PSI `memory some avg10`, in hundredths of a percent.
     pub memory_pressure_bp: Option<u32>,
+    /// Requests to its TCP servers.
+    pub tcp: Option<Tcp>,
 }
 
 /// What was done to a workload since adoption.
