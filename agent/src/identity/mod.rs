@@ -6,4 +6,6 @@
 
 pub mod container;
 pub mod path;
+#[cfg(test)]
+mod path_tests;
 pub mod unit;
