@@ -1,24 +1,24 @@
-//! Finds the eBPF object that the agent embeds, and turns the local API's protobuf file into Rust.
+//! Finds the eBPF object that the agent embeds, and turns protobuf files into Rust.
 
 use std::{env, path::PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     embed_probes();
-    compile_api();
+    compile("proto/trimtab/v1/trimtab.proto");
+    compile("proto/cri/v1/runtime.proto");
 }
 
-/// Compiles `proto/` in pure Rust, so that no `protoc` has to be installed.
-fn compile_api() {
-    const FILE: &str = "proto/trimtab/v1/trimtab.proto";
+/// Compiles a file below `proto/` in pure Rust, so that no `protoc` has to be installed.
+fn compile(file: &str) {
     println!("cargo::rerun-if-changed=proto");
-    let compiled = protox::compile([FILE], ["proto"])
+    let compiled = protox::compile([file], ["proto"])
         .map_err(|error| format!("{error:?}"))
         .and_then(|descriptors| {
             tonic_prost_build::compile_fds(descriptors).map_err(|error| error.to_string())
         });
     if let Err(error) = compiled {
-        println!("cargo::error={FILE}: {}", error.replace('\n', " "));
+        println!("cargo::error={file}: {}", error.replace('\n', " "));
     }
 }
 

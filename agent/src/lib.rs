@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod fast;
+mod grpc;
 pub mod identity;
 pub mod journal;
 pub mod probe;

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{
@@ -22,6 +21,7 @@ use super::{
     proto::{self, trimtab_client::TrimtabClient},
     view,
 };
+use crate::grpc;
 
 /// How long the agent may take to answer; a slow loop's tick and a margin.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,22 +90,15 @@ impl Client {
                     source,
                 },
             })?;
-        // One connection is all there is: when the agent goes, the command ends too.
-        let mut stream = Some(TokioIo::new(stream));
-        let connector = tower::service_fn(move |_| {
-            let stream = stream
-                .take()
-                .ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset));
-            std::future::ready(stream)
-        });
-        let channel = Endpoint::from_static("http://trimtab")
-            .timeout(PATIENCE)
-            .connect_with_connector(connector)
-            .await
-            .map_err(|error| ClientError::Transport {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
+        // When the agent goes, the command ends too.
+        let endpoint = Endpoint::from_static("http://trimtab").timeout(PATIENCE);
+        let channel =
+            grpc::channel(stream, endpoint)
+                .await
+                .map_err(|error| ClientError::Transport {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                })?;
         Ok(Self {
             path: path.to_owned(),
             rpc: TrimtabClient::new(channel),
