@@ -89,6 +89,7 @@ pub(super) fn a_status() -> Status {
             unattributed_millijoules: 944_000_000,
             ..Energy::default()
         },
+        identity: Vec::new(),
         probes_on: 7,
         probes_off: 1,
         cpu_time_ns: 24_000_000_000,
@@ -143,6 +144,7 @@ pub(super) fn a_workload() -> Workload {
         mode: Mode::Enforce,
         pinned: false,
         owner: "systemd".into(),
+        identity: Identity::default(),
         parent: Some("/system.slice".into()),
         age_ns: 7_980_000_000_000,
         warming_up: false,

@@ -16,6 +16,9 @@ mod goldens;
 mod gpu_goldens;
 mod gpus;
 mod hooks;
+mod identity;
+#[cfg(test)]
+mod identity_goldens;
 mod join;
 mod journal;
 mod mode;

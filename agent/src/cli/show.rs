@@ -5,7 +5,7 @@ use std::{fmt::Write, process::ExitCode};
 use super::{
     Failure,
     context::Context,
-    energy, gpus, journal,
+    energy, gpus, identity, journal,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
     units::{bytes, count, duration, percent, quantity},
@@ -54,6 +54,9 @@ fn about(detail: &Detail) -> String {
     line("path", workload.path.clone());
     line("policy", format!("{}, {}", workload.policy, mode(workload)));
     line("owner", workload.owner.clone());
+    for (label, text) in identity::lines(&workload.identity) {
+        line(label, text);
+    }
     if let Some(parent) = &workload.parent {
         line("parent", parent.clone());
     }

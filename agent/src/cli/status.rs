@@ -7,7 +7,7 @@ use trimtab_core::signal::Resource;
 use super::{
     Failure,
     context::Context,
-    cost, energy, gpus,
+    cost, energy, gpus, identity,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
     table::Table,
     units::{count, duration, quantity},
@@ -54,6 +54,9 @@ pub(super) fn render(status: &Status) -> String {
     line("probes", probes(status));
     for (label, text) in cost::lines(status) {
         line(label, text);
+    }
+    if let Some(sources) = identity::sources(&status.identity) {
+        line("identity", sources);
     }
     if let Some(power) = energy::node(&status.energy) {
         line("power", power);

@@ -4,6 +4,7 @@
 
 mod check;
 mod load;
+mod matching;
 mod node;
 mod raw;
 mod report;
@@ -14,9 +15,10 @@ mod tests;
 mod units;
 
 pub use load::ConfigError;
+pub use matching::{Match, Pattern, Subject, own_qos, own_unit};
 pub use node::Node;
 pub use report::{Invalid, Problem};
-pub use schema::{Agent, Budget, Config, Energy, Fast, Gpu, Policy, Probes, Scheduling};
+pub use schema::{Agent, Budget, Config, Energy, Fast, Gpu, Identity, Policy, Probes, Scheduling};
 pub use select::Selector;
 // What a policy is in the core is the `kind` of one here, which says more: whom it selects, and the mode.
 pub use trimtab_core::decide::{Bounds, Headroom, Policy as Kind, Settings, Threshold};

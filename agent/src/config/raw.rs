@@ -1,6 +1,6 @@
 //! The file as it is written: every key optional, every value with its place.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 use serde_spanned::Spanned;
@@ -10,6 +10,7 @@ use super::{
     schema::Scheduling,
     units::{Cpu, Duration, Memory},
 };
+use crate::identity::container::Qos;
 
 /// A value that may be left out and knows where it stands.
 pub(super) type Key<T> = Option<Spanned<T>>;
@@ -23,6 +24,7 @@ pub(super) struct File {
     pub(super) probes: Probes,
     pub(super) gpu: Gpu,
     pub(super) energy: Energy,
+    pub(super) identity: Identity,
     pub(super) policy: Vec<Spanned<Policy>>,
 }
 
@@ -100,12 +102,24 @@ pub(super) struct Energy {
     pub(super) powercap: Key<PathBuf>,
 }
 
+/// `[identity]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) enabled: Key<bool>,
+    pub(super) systemd: Key<bool>,
+    pub(super) bus: Key<PathBuf>,
+    pub(super) cri: Key<Vec<Spanned<PathBuf>>>,
+    pub(super) docker: Key<Vec<Spanned<PathBuf>>>,
+}
+
 /// One `[[policy]]`. The parameters of both kinds stand side by side, so that each keeps its place.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Policy {
     pub(super) name: Key<String>,
     pub(super) select: Key<Vec<Spanned<String>>>,
+    pub(super) r#match: Key<Match>,
     pub(super) mode: Key<Mode>,
     pub(super) resources: Key<Vec<Spanned<Resource>>>,
     pub(super) kind: Key<Kind>,
@@ -126,6 +140,19 @@ pub(super) struct Policy {
     pub(super) use_headroom: Key<i64>,
     pub(super) lifts_per_minute: Key<i64>,
     pub(super) changes_per_minute: Key<i64>,
+}
+
+/// `match = { ... }`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Match {
+    pub(super) unit: Key<String>,
+    pub(super) container: Key<String>,
+    pub(super) image: Key<String>,
+    pub(super) namespace: Key<String>,
+    pub(super) pod: Key<String>,
+    pub(super) qos: Key<Qos>,
+    pub(super) labels: BTreeMap<String, Spanned<String>>,
 }
 
 /// `kind = ...`.

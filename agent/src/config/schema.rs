@@ -7,8 +7,12 @@ use trimtab_core::{
     signal::{Amount, Mode, Nanos, Resource},
 };
 
-use super::{select::Selector, units::Share};
-use crate::probe::Probe;
+use super::{
+    matching::{Match, Subject},
+    select::Selector,
+    units::Share,
+};
+use crate::{identity::watch::Address, probe::Probe};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Config {
     pub gpu: Gpu,
     /// `[energy]`.
     pub energy: Energy,
+    /// `[identity]`.
+    pub identity: Identity,
     /// `[[policy]]`, in the file's order: the first that selects a cgroup has it.
     pub policies: Vec<Policy>,
 }
@@ -33,13 +39,18 @@ impl Config {
 
     /// The policy that has a cgroup: the first that selects it, unless the group is excluded.
     #[must_use]
-    pub fn policy_for(&self, path: &str) -> Option<&Policy> {
-        if self.agent.exclude.matches(path) {
+    pub fn policy_for(&self, subject: &Subject<'_>) -> Option<&Policy> {
+        if self.agent.exclude.matches(subject.path) {
             return None;
         }
-        self.policies
-            .iter()
-            .find(|policy| policy.select.matches(path))
+        self.policies.iter().find(|policy| policy.has(subject))
+    }
+
+    /// Whether it depends on more than the path which policy has a cgroup.
+    #[must_use]
+    pub fn asks_about(&self, path: &str) -> bool {
+        let asks = |policy: &Policy| policy.matching.is_some() && policy.selects(path);
+        !self.agent.exclude.matches(path) && self.policies.iter().any(asks)
     }
 }
 
@@ -164,6 +175,52 @@ impl Default for Energy {
     }
 }
 
+/// Who is asked about workloads, beyond what their paths tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Whether anybody is.
+    pub enabled: bool,
+    /// Whether systemd is.
+    pub systemd: bool,
+    /// The socket of the bus that systemd is on.
+    pub bus: PathBuf,
+    /// Sockets with the container runtime interface.
+    pub cri: Vec<PathBuf>,
+    /// Sockets with the API of Docker's engine.
+    pub docker: Vec<PathBuf>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
+        Self {
+            enabled: true,
+            systemd: true,
+            bus: PathBuf::from("/run/dbus/system_bus_socket"),
+            cri: paths(&[
+                "/run/containerd/containerd.sock",
+                "/run/crio/crio.sock",
+                "/run/k3s/containerd/containerd.sock",
+            ]),
+            docker: paths(&["/run/docker.sock", "/run/podman/podman.sock"]),
+        }
+    }
+}
+
+impl Identity {
+    /// Everybody who is to be asked.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Address> {
+        if !self.enabled {
+            return Vec::new();
+        }
+        let systemd = self.systemd.then(|| Address::Systemd(self.bus.clone()));
+        let cri = self.cri.iter().cloned().map(Address::Cri);
+        let docker = self.docker.iter().cloned().map(Address::Engine);
+        systemd.into_iter().chain(cri).chain(docker).collect()
+    }
+}
+
 /// How a thread may be scheduled, from the most to the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -181,8 +238,10 @@ pub enum Scheduling {
 pub struct Policy {
     /// What it is called in every explanation.
     pub name: String,
-    /// Which cgroups it has.
+    /// Which cgroups it has, by their paths; any if there are no patterns.
     pub select: Selector,
+    /// What else is asked of them.
+    pub matching: Option<Match>,
     /// What may be done with its decisions.
     pub mode: Mode,
     /// The rule of its slow loop.
@@ -203,6 +262,7 @@ impl Policy {
         Self {
             name: name.into(),
             select,
+            matching: None,
             mode: Mode::default(),
             kind: Kind::default(),
             cpu: Some(default_bounds(Resource::Cpu)),
@@ -225,6 +285,18 @@ impl Policy {
             memory: policy.memory.map(untrimmed),
             ..policy
         }
+    }
+
+    /// Whether a path is one that it could have.
+    fn selects(&self, path: &str) -> bool {
+        let any = self.select.patterns().is_empty() && self.matching.is_some();
+        any || self.select.matches(path)
+    }
+
+    /// Whether it selects a cgroup, as far as that is known.
+    fn has(&self, subject: &Subject<'_>) -> bool {
+        let holds = |wanted: &Match| wanted.matches(subject);
+        self.selects(subject.path) && self.matching.as_ref().is_none_or(holds)
     }
 
     /// How limits of a resource may move; `None` leaves it alone.

@@ -10,7 +10,14 @@ use trimtab_core::decide::Bounds;
 use trimtab_core::signal::{Amount, Mode, Nanos};
 
 use super::*;
-use crate::probe::Probe;
+use crate::{
+    identity::{
+        container::Qos,
+        known::{Container, Known},
+        path::identify,
+    },
+    probe::Probe,
+};
 
 /// Where the shipped files are.
 fn shipped() -> PathBuf {
@@ -56,6 +63,23 @@ fn documented_defaults_are_the_defaults() {
         kind: Kind::Threshold(Threshold::default()),
         ..Policy::new("batch", Selector::new(&["/batch.slice/**"]).unwrap())
     };
+    let pattern = |text: &str| Pattern::new(text).unwrap();
+    let labels = [
+        ("app.kubernetes.io/name".to_owned(), pattern("web")),
+        ("tier".to_owned(), pattern("{front,edge}")),
+    ];
+    let shop = Policy {
+        matching: Some(Match {
+            unit: Some(pattern("*.scope")),
+            container: Some(pattern("web")),
+            image: Some(pattern("registry.example/shop/*")),
+            namespace: Some(pattern("shop")),
+            pod: Some(pattern("web-*")),
+            qos: Some(Qos::Burstable),
+            labels: labels.into(),
+        }),
+        ..Policy::new("shop", Selector::default())
+    };
     // A floor that is written down counts as asked for, and so is not what it is by default.
     let asked = |policy: Policy| Policy {
         cpu: policy.cpu.map(|bounds| Bounds {
@@ -71,7 +95,7 @@ fn documented_defaults_are_the_defaults() {
     assert_eq!(
         config,
         Config {
-            policies: vec![asked(services), batch],
+            policies: vec![asked(services), batch, shop],
             ..Config::default()
         }
     );
@@ -102,9 +126,11 @@ fn every_key_is_documented() {
         ("[probes]", "probes."),
         ("[gpu]", "gpu."),
         ("[energy]", "energy."),
+        ("[identity]", "identity."),
         ("[[policy]]", "policy."),
         ("[policy.cpu]", "policy.cpu."),
         ("[policy.memory]", "policy.memory."),
+        ("[policy.match]", "policy.match."),
     ];
     let mut known = BTreeSet::new();
     for (table, prefix) in tables {
@@ -134,6 +160,8 @@ fn collect(table: &toml::Table, prefix: &str, keys: &mut BTreeSet<String>) {
     for (key, value) in table {
         let name = format!("{prefix}{key}");
         match value {
+            // Labels may be called anything.
+            toml::Value::Table(_) if key == "labels" => {}
             toml::Value::Table(inner) => collect(inner, &format!("{name}."), keys),
             toml::Value::Array(items) => {
                 items
@@ -231,7 +259,7 @@ fn first_policy_that_selects_has_it() {
         "test",
     )
     .unwrap();
-    let policy = |path: &str| config.policy_for(path).map(|policy| policy.name.as_str());
+    let policy = |path: &str| chosen(&config, path, &Known::default());
     assert_eq!(policy("/system.slice/nginx.service"), Some("web"));
     assert_eq!(policy("/system.slice/cron.service"), Some("rest"));
     assert_eq!(policy("/system.slice/sshd.service"), None);
@@ -244,6 +272,59 @@ fn first_policy_that_selects_has_it() {
     assert_eq!(policy("/system.slice"), None);
     assert_eq!(policy("/"), None);
     assert_eq!(config.policies[0].mode, Mode::Enforce);
+}
+
+/// The policy that has a group about which so much is known.
+fn chosen<'a>(config: &'a Config, path: &str, known: &Known) -> Option<&'a str> {
+    let identity = identify(path);
+    let policy = config.policy_for(&Subject {
+        path,
+        identity: &identity,
+        known,
+    });
+    policy.map(|policy| policy.name.as_str())
+}
+
+#[test]
+fn what_is_not_known_yet_is_not_selected_by() {
+    let config = Config::parse(
+        r#"
+        [agent]
+        exclude = ["/docker/excluded/**"]
+        [[policy]]
+        name = "shop"
+        match.labels = { app = "shop" }
+        [[policy]]
+        name = "here"
+        select = ["/docker/*"]
+        match = { container = "web" }
+        [[policy]]
+        name = "rest"
+        select = ["/docker/**"]
+        "#,
+        "test",
+    )
+    .unwrap();
+    let path = format!("/docker/{}", "a".repeat(64));
+    let known = |name: &str, app: &str| Known {
+        container: Some(Container {
+            name: name.into(),
+            labels: [("app".to_owned(), app.to_owned())].into(),
+            ..Container::default()
+        }),
+        ..Known::default()
+    };
+    assert_eq!(chosen(&config, &path, &Known::default()), Some("rest"));
+    let policy = |path: &str, name, app| chosen(&config, path, &known(name, app));
+    assert_eq!(policy(&path, "web", "shop"), Some("shop"));
+    assert_eq!(policy(&path, "web", "other"), Some("here"));
+    assert_eq!(policy(&path, "db", "other"), Some("rest"));
+    assert_eq!(policy("/docker/deep/er", "web", "other"), Some("rest"));
+    assert_eq!(policy("/elsewhere", "web", "shop"), Some("shop"));
+    assert_eq!(policy("/docker/excluded/a", "web", "shop"), None);
+    assert!(config.asks_about(&path) && config.asks_about("/elsewhere"));
+    assert!(!config.asks_about("/docker/excluded/a"));
+    assert!(!Config::default().asks_about(&path));
 }
 
 #[test]

@@ -93,7 +93,8 @@ pub fn container(component: &str) -> Option<Container<'_>> {
 const ID_LENGTH: usize = 64;
 
 /// The three classes of Kubernetes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Qos {
     /// Requests equal limits.
     Guaranteed,

@@ -51,6 +51,7 @@ impl Agent {
     /// Follows the tree: what has gone is released, what has appeared is taken up.
     pub(super) fn follow(&mut self, changes: &Changes) {
         for path in &changes.vanished {
+            self.identities.forget(path);
             if let Some(slot) = self.workloads.at(path) {
                 self.release(slot);
             }
@@ -78,11 +79,12 @@ impl Agent {
         self.take_up_each(paths.into_iter());
     }
 
-    fn take_up_each(&mut self, paths: impl Iterator<Item = Arc<str>>) {
+    pub(super) fn take_up_each(&mut self, paths: impl Iterator<Item = Arc<str>>) {
         let mut chosen = Vec::new();
         for path in paths {
+            self.ask_about(&path);
             if self.workloads.at(&path).is_none()
-                && let Some(selected) = self.selection.of(&format!("/{path}"))
+                && let Some(selected) = self.selected(&path)
             {
                 chosen.push((path, selected));
             }
@@ -115,7 +117,9 @@ impl Agent {
             } else {
                 None
             };
+            let path = Arc::clone(&candidate.path);
             self.admit(candidate, held);
+            self.ask_about(&path);
         }
     }
 
@@ -276,7 +280,7 @@ impl Agent {
         self.workloads.insert(Workload {
             slot,
             epoch,
-            name: identity.name.clone(),
+            name: self.identities.name(&path, &identity),
             policy: selected.policy,
             mode: selected.mode,
             asked: None,

@@ -17,6 +17,7 @@ use super::{
     energy::Energy,
     entry,
     gpus::Gpus,
+    identities::Identities,
     selection::Selection,
     snapshot::{self, NodeSample},
     workload::Workloads,
@@ -66,6 +67,7 @@ pub(super) struct Agent {
     pub(super) gpus: Gpus,
     pub(super) cost: OwnCost,
     pub(super) energy: Energy,
+    pub(super) identities: Identities,
     /// Sizes of the pools, and of what they were made.
     pub(super) pools: [PoolView; 2],
     pub(super) paused: bool,

@@ -28,10 +28,10 @@ impl Agent {
         }
         let path = workload.shown_path();
         let ceilings = workload.limits.map(|limit| Some(limit?.bounds.ceiling));
+        let run = workload.run;
         let Some(mut selected) = self
-            .selection
-            .of(&path)
-            .or_else(|| workload.run.then(|| self.selection.run(ceilings)))
+            .selected(&path)
+            .or_else(|| run.then(|| self.selection.run(ceilings)))
         else {
             return Err(Refusal::Conflict(format!("no policy has {path} any more")));
         };
@@ -117,22 +117,27 @@ impl Agent {
             .map(|workload| workload.slot)
             .collect();
         for slot in all {
-            let Some(workload) = self.workloads.get(slot) else {
-                continue;
-            };
-            let Some(mut selected) = self.selection.of(&workload.shown_path()) else {
-                self.release(slot);
-                continue;
-            };
-            selected.mode = workload.asked.unwrap_or(selected.mode);
-            if selected.mode != workload.mode || selected.manages() != workload.manages() {
-                self.take_up_anew(slot, &selected);
-            } else {
-                self.reconfigure(slot, selected);
-            }
+            self.select_again(slot);
         }
         self.take_up_all();
         self.slow.flush();
+    }
+
+    /// Finds the policy that has a workload afresh; gives up one that none has any more.
+    pub(super) fn select_again(&mut self, slot: Slot) {
+        let Some(workload) = self.workloads.get(slot) else {
+            return;
+        };
+        let Some(mut selected) = self.selected(&workload.group.path) else {
+            self.release(slot);
+            return;
+        };
+        selected.mode = workload.asked.unwrap_or(selected.mode);
+        if selected.mode != workload.mode || selected.manages() != workload.manages() {
+            self.take_up_anew(slot, &selected);
+        } else {
+            self.reconfigure(slot, selected);
+        }
     }
 
     /// Keeps the configuration that is in force, since the new one is wrong.
@@ -164,7 +169,7 @@ impl Agent {
         let slot = self.workloads.at(path).or_else(|| {
             // A policy of the configuration that has it is what its user wanted, whether or not
             // the kernel's word of the new group has come before this.
-            let selected = self.selection.of(&format!("/{path}")).unwrap_or_else(|| {
+            let selected = self.selected(path).unwrap_or_else(|| {
                 self.selection.run([
                     adoption.cpu_ceiling_micro_cpus.map(Amount),
                     adoption.memory_ceiling_bytes.map(Amount),

@@ -5,7 +5,10 @@ use std::{path::Path, process::ExitCode, time::Instant};
 use anyhow::Context as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use super::{energy_view::energy_finding, gpu_view::gpu_finding, gpus, start};
+use super::{
+    energy_view::energy_finding, gpu_view::gpu_finding, gpus, identity_view::identity_findings,
+    start,
+};
 use crate::{
     act::{
         guardian::{RESTORE_WITHIN, guard, is_guarded, join, restore_leftovers},
@@ -13,6 +16,7 @@ use crate::{
     },
     api::view::{Finding, FindingState, Restored},
     config::Config,
+    identity::watch::Watch,
     sense::{energy::Energy, gpu::PATIENCE, hierarchy::Hierarchies},
 };
 
@@ -109,7 +113,14 @@ pub fn doctor(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let energy = energy.enabled.then(|| Energy::open(&energy.powercap));
     findings.push(energy_finding(energy.as_ref()));
     // A moment longer, so that a driver that is silent is called so.
-    let heard = watch.map(|watch| watch.first(PATIENCE + PATIENCE / 10));
+    let patience = PATIENCE + PATIENCE / 10;
+    let identity = &config.identity;
+    let who = identity
+        .enabled
+        .then(|| Watch::spawn(identity.addresses()).ok());
+    let heard = watch.map(|watch| watch.first(patience));
     findings.push(gpu_finding(heard.as_ref()));
+    let heard = who.flatten().map(|watch| watch.first(patience));
+    findings.extend(identity_findings(heard));
     Ok(findings)
 }

@@ -13,6 +13,8 @@ mod entry;
 mod gpu_view;
 mod gpus;
 mod hooks;
+mod identities;
+mod identity_view;
 mod release;
 mod reports;
 mod selection;

@@ -7,7 +7,7 @@ use trimtab_core::{
     signal::{Amount, Mode, Resource},
 };
 
-use crate::config::{self, Config, Share};
+use crate::config::{self, Config, Share, Subject};
 
 /// A policy that has a group.
 #[derive(Clone, Debug)]
@@ -43,14 +43,14 @@ impl Selection {
         &self.config
     }
 
-    /// The policy that has the group at a path.
-    pub(super) fn of(&self, path: &str) -> Option<Selected> {
-        let policy = self.config.policy_for(path)?;
+    /// The policy that has a group.
+    pub(super) fn of(&self, subject: &Subject<'_>) -> Option<Selected> {
+        let policy = self.config.policy_for(subject)?;
         let named = policy
             .select
             .patterns()
             .iter()
-            .any(|pattern| pattern == path);
+            .any(|pattern| pattern == subject.path);
         Some(Selected {
             named,
             ..self.selected(policy)

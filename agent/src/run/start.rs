@@ -27,6 +27,7 @@ use super::{
     energy::Energy,
     entry,
     gpus::Gpus,
+    identities::Identities,
     selection::Selection,
     snapshot::NodeSample,
     workload::Workloads,
@@ -51,8 +52,8 @@ use crate::{
 const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long new groups are given to become complete before they are taken up.
 const SETTLE: Duration = Duration::from_millis(2);
-/// How often somebody else's writes to limits are looked for. Were they waited for, each of the fast
-/// thread's own would have to wake this one before it is done.
+/// How often somebody else's writes to limits are looked for, and news of who workloads are. Were
+/// writes waited for, each of the fast thread's own would have to wake this one before it is done.
 const LISTEN: Duration = Duration::from_millis(250);
 /// When the agent's own cost is first looked at.
 const FIRST_SAMPLE: Duration = Duration::from_secs(1);
@@ -137,7 +138,11 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
                 let next = shared.lock().sample_costs();
                 samples.reset_after(next);
             }
-            _ = listens.tick() => shared.lock().limits_written(),
+            _ = listens.tick() => {
+                let mut agent = shared.lock();
+                agent.limits_written();
+                agent.identify();
+            }
             _ = signals.term.recv() => break,
             _ = signals.int.recv() => break,
             _ = signals.hup.recv() => reload(&shared, path),
@@ -227,6 +232,7 @@ impl Agent {
             .context("cannot scan the cgroup hierarchies")?;
         let energy = Energy::start(&selection.config().energy);
         let gpus = Gpus::start(&selection.config().gpu, &hierarchies);
+        let identities = Identities::start(&selection.config().identity);
         let now = now();
         let mut agent = Self {
             config_path: config_path
@@ -251,6 +257,7 @@ impl Agent {
             gpus,
             cost: OwnCost::new(now),
             energy,
+            identities,
             pools: Default::default(),
             paused: false,
             started: now,

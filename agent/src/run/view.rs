@@ -64,6 +64,7 @@ impl Agent {
             fast_loop: self.fast_loop(),
             gpus: self.gpus(),
             energy: self.energy(),
+            identity: self.identity_findings(),
             probes_on: probes(|state| state != State::Off),
             probes_off: probes(|state| state == State::Off),
             cpu_time_ns: cpu_time().0,
@@ -123,6 +124,7 @@ impl Agent {
             mode: workload.mode,
             pinned: workload.pinned,
             owner: workload.owner.clone(),
+            identity: self.identity(workload),
             parent: workload
                 .parent
                 .and_then(|slot| self.workloads.get(slot))
@@ -206,6 +208,7 @@ impl Agent {
         findings.push(self.budget_finding());
         findings.push(self.energy_finding());
         findings.push(gpu_finding(self.gpus.heard().as_ref()));
+        findings.extend(self.identity_findings());
         findings
     }
 }

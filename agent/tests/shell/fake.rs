@@ -8,15 +8,18 @@ use std::{
 };
 
 use tokio::sync::{broadcast, oneshot};
-use trimtab::api::{
-    Backend, Refusal, Server,
-    auth::Groups,
-    view::{
-        Adoption, Cost, Counters, Detail, Energy, EnergyShare, EnergyState, Entry, EntryKind,
-        Finding, FindingState, Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus, Input,
-        ProgramCost, Quantity, Reason, Released, ResourceState, Shed, Signals, Status, Value,
-        WaitCause, WaitKind, Why, Workload,
+use trimtab::{
+    api::{
+        Backend, Refusal, Server,
+        auth::Groups,
+        view::{
+            Adoption, Cost, Counters, Detail, Energy, EnergyShare, EnergyState, Entry, EntryKind,
+            Finding, FindingState, Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus, Identity,
+            Input, ProgramCost, Quantity, Reason, Released, ResourceState, Shed, Signals, Status,
+            Value, WaitCause, WaitKind, Why, Workload,
+        },
     },
+    identity::container::Qos,
 };
 use trimtab_core::signal::{Mode, Resource};
 
@@ -78,6 +81,7 @@ pub(crate) fn workload(name: &str) -> Workload {
         mode: Mode::Enforce,
         pinned: true,
         owner: "cgroupfs".into(),
+        identity: identity(),
         parent: Some("/demo".into()),
         age_ns: 8,
         warming_up: true,
@@ -95,6 +99,29 @@ pub(crate) fn workload(name: &str) -> Workload {
             gpu_millijoules: 23,
         }),
         signals: signals(),
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        sources: vec!["systemd".into(), "/run/runtime.sock".into()],
+        unit: Some("unit".into()),
+        description: Some("description".into()),
+        slice: Some("slice".into()),
+        invocation_id: Some("invocation".into()),
+        container: Some("container".into()),
+        container_id: Some("id".into()),
+        image: Some("image".into()),
+        sandbox: true,
+        namespace: Some("namespace".into()),
+        pod: Some("pod".into()),
+        pod_uid: Some("uid".into()),
+        qos: Some(Qos::BestEffort),
+        labels: [("key".to_owned(), "value".to_owned())].into(),
+        cpu_request: Some(Quantity::MicroCpus(16)),
+        cpu_limit: Some(Quantity::MicroCpus(17)),
+        memory_request: None,
+        memory_limit: Some(Quantity::Bytes(18)),
     }
 }
 
@@ -188,6 +215,7 @@ pub(crate) fn status() -> Status {
         gpus: gpus(),
         cost: cost(),
         energy: energy(),
+        identity: vec![finding()],
         ..Status::default()
     }
 }

@@ -6,6 +6,7 @@
 mod cost;
 mod energy;
 mod gpu;
+mod identity;
 mod journal;
 mod tcp;
 mod why;
@@ -133,6 +134,7 @@ impl From<view::Status> for proto::StatusReply {
             fast_loop: Some(status.fast_loop.into()),
             gpus: Some(status.gpus.into()),
             energy: Some(status.energy.into()),
+            identity: all(status.identity),
             probes_on: status.probes_on,
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,
@@ -163,6 +165,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             fast_loop: need(status.fast_loop, "fast_loop")?,
             gpus: need(status.gpus, "gpus")?,
             energy: need(status.energy, "energy")?,
+            identity: each(status.identity)?,
             probes_on: status.probes_on,
             probes_off: status.probes_off,
             cpu_time_ns: status.cpu_time_ns,

@@ -6,6 +6,7 @@ mod cost;
 mod energy;
 mod find;
 mod gpu;
+mod identity;
 mod tcp;
 mod why;
 
@@ -16,6 +17,7 @@ pub use cost::{Cost, ProgramCost, Shed};
 pub use energy::{Energy, EnergyShare, EnergyState};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
+pub use identity::Identity;
 pub use tcp::Tcp;
 pub use why::{WaitCause, WaitKind, Why};
 
@@ -77,6 +79,8 @@ pub struct Status {
     pub gpus: Gpus,
     /// What the node draws.
     pub energy: Energy,
+    /// Who is asked about workloads, and how they stand.
+    pub identity: Vec<Finding>,
     /// Probes that are attached.
     pub probes_on: u32,
     /// Probes that are not.
@@ -148,6 +152,8 @@ pub struct Workload {
     pub pinned: bool,
     /// Who owns its limits: `cgroupfs`, `systemd`, ...
     pub owner: String,
+    /// Who it is, as far as is known.
+    pub identity: Identity,
     /// Path of the nearest workload above.
     pub parent: Option<String>,
     /// How long it has been a workload.

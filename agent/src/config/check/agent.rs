@@ -43,7 +43,7 @@ impl Checker<'_> {
         }
     }
 
-    fn path(&mut self, key: Key<PathBuf>, name: &str, default: PathBuf) -> PathBuf {
+    pub(super) fn path(&mut self, key: Key<PathBuf>, name: &str, default: PathBuf) -> PathBuf {
         let Some(key) = key else { return default };
         if key.get_ref().is_absolute() {
             return key.into_inner();

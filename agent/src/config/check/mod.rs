@@ -1,6 +1,8 @@
 //! What types cannot say: ranges, and what contradicts what.
 
 mod agent;
+mod identity;
+mod matching;
 mod policy;
 
 use std::ops::{Range, RangeInclusive};
@@ -19,13 +21,15 @@ pub(super) fn check(file: File, source: &str, node: Option<Node>) -> Result<Conf
         node,
         problems: Vec::new(),
     };
+    let identity = checker.identity(file.identity);
     let config = Config {
         agent: checker.agent(file.agent),
         fast: checker.fast(file.fast),
         probes: checker.probes(file.probes),
         gpu: checker.gpu(file.gpu),
         energy: checker.energy(file.energy),
-        policies: checker.policies(file.policy),
+        policies: checker.policies(file.policy, &identity),
+        identity,
     };
     if checker.problems.is_empty() {
         return Ok(config);

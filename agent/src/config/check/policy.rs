@@ -11,7 +11,7 @@ use trimtab_core::{
 use super::Checker;
 use crate::config::{
     raw::{self, Key},
-    schema::{Policy, default_bounds},
+    schema::{Identity, Policy, default_bounds},
     select::Selector,
     units::{Cpu, Memory, Share},
 };
@@ -26,16 +26,26 @@ const LEAST_CPU: Amount = Amount(1_000);
 const LEAST_MEMORY: Amount = Amount(1 << 20);
 
 impl Checker<'_> {
-    pub(super) fn policies(&mut self, raw: Vec<Spanned<raw::Policy>>) -> Vec<Policy> {
+    pub(super) fn policies(
+        &mut self,
+        raw: Vec<Spanned<raw::Policy>>,
+        identity: &Identity,
+    ) -> Vec<Policy> {
         let mut lines: HashMap<String, usize> = HashMap::new();
         let mut policies: Vec<Policy> = Vec::new();
         for policy in raw {
             let span = policy.span();
             let policy = policy.into_inner();
             let name = self.name(policy.name.as_ref(), span.clone(), &mut lines);
-            let select = self.select(policy.select.as_ref(), span.clone());
-            self.reached(policy.select.as_ref(), &select, &policies);
-            policies.push(self.policy(policy, name, select));
+            let select = self.select(&policy, span.clone());
+            let matching = self.matching(policy.r#match.as_ref(), identity);
+            let place = policy.select.as_ref().map_or(span, Spanned::span);
+            let policy = Policy {
+                matching,
+                ..self.policy(policy, name, select)
+            };
+            self.reached(place, &policy, &policies);
+            policies.push(policy);
         }
         policies
     }
@@ -87,17 +97,15 @@ impl Checker<'_> {
         name
     }
 
-    fn select(
-        &mut self,
-        key: Option<&Spanned<Vec<Spanned<String>>>>,
-        policy: Range<usize>,
-    ) -> Selector {
-        let Some(key) = key else {
-            self.wrong(
-                policy,
-                "the policy selects nothing",
-                "add select = [\"/path/of/cgroups/*\"]",
-            );
+    fn select(&mut self, policy: &raw::Policy, place: Range<usize>) -> Selector {
+        let Some(key) = &policy.select else {
+            if policy.r#match.is_none() {
+                self.wrong(
+                    place,
+                    "the policy selects nothing",
+                    "add select = [\"/path/of/cgroups/*\"], or match = { unit = \"nginx.service\" }",
+                );
+            }
             return Selector::default();
         };
         if key.get_ref().is_empty() {
@@ -111,29 +119,24 @@ impl Checker<'_> {
     }
 
     /// The first policy that selects a cgroup has it, so one whose every pattern stands in an
-    /// earlier one has nothing.
-    fn reached(
-        &mut self,
-        key: Option<&Spanned<Vec<Spanned<String>>>>,
-        select: &Selector,
-        earlier: &[Policy],
-    ) {
-        let Some(key) = key else { return };
-        let covered = |pattern: &String, policy: &Policy| {
-            let theirs = policy.select.patterns();
-            theirs.contains(pattern) || theirs.iter().any(|other| other == "/**")
+    /// earlier one that asks for nothing else has nothing.
+    fn reached(&mut self, place: Range<usize>, policy: &Policy, earlier: &[Policy]) {
+        let patterns = policy.select.patterns();
+        let all = |other: &&Policy| {
+            let theirs = other.select.patterns();
+            let any = theirs.is_empty() || theirs.iter().any(|pattern| pattern == "/**");
+            let as_much = other.matching.is_none() || other.matching == policy.matching;
+            let paths = !patterns.is_empty() && patterns.iter().all(|one| theirs.contains(one));
+            as_much && (any || paths)
         };
-        let all = |policy: &&Policy| {
-            select
-                .patterns()
-                .iter()
-                .all(|pattern| covered(pattern, policy))
-        };
-        if !select.patterns().is_empty()
-            && let Some(policy) = earlier.iter().find(all)
+        // One that selects nothing at all has been called wrong before.
+        let selects =
+            |policy: &&Policy| !policy.select.patterns().is_empty() || policy.matching.is_some();
+        if selects(&policy)
+            && let Some(policy) = earlier.iter().filter(selects).find(all)
         {
             self.wrong(
-                key.span(),
+                place,
                 format!(
                     "nothing is left to select: `{}` above has all of this",
                     policy.name
