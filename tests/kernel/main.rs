@@ -10,6 +10,7 @@ mod foreign;
 mod gpu;
 mod gpu_sense;
 mod hierarchy;
+mod identity;
 mod memory;
 mod pool;
 mod probe_cgroups;

@@ -38,7 +38,7 @@ pub(crate) struct Install {
 pub(crate) enum Purpose {
     /// The eBPF object and the workspace
     Build,
-    /// Also the guest and the linters
+    /// Also the guest, the linters, and real owners of groups
     Test,
     /// Also the programs that measurements are compared with
     Bench,
@@ -85,6 +85,14 @@ const TEST: &[Package] = &[
     program("binutils", "strip"),
     program("e2fsprogs", "mke2fs"),
 ];
+/// Real owners of groups: container runtimes, and systemd with a bus.
+const PEERS: &[Package] = &[
+    program("containerd", "containerd"),
+    program("runc", "runc"),
+    program("podman", "podman"),
+    program("systemd", "systemctl"),
+    program("dbus-daemon", "dbus-daemon"),
+];
 const BENCH: &[Package] = &[
     program("linux-perf", "perf"),
     program("bpftrace", "bpftrace"),
@@ -123,6 +131,7 @@ pub(crate) fn ensure(purpose: Purpose, install: Install) -> Result<()> {
                 steps.packages("clippy for eBPF", DEBIAN_CLIPPY)?;
             }
             steps.packages("guest", TEST)?;
+            steps.packages("owners of groups", PEERS)?;
             steps.step(
                 "qemu 8.2 or newer",
                 emulator::is_new_enough,
