@@ -96,6 +96,11 @@ const PEERS: &[Package] = &[
 const BENCH: &[Package] = &[
     program("linux-perf", "perf"),
     program("bpftrace", "bpftrace"),
+    program("nginx-light", "nginx"),
+    program("wrk", "wrk"),
+    program("redis-server", "redis-server"),
+    program("redis-tools", "redis-benchmark"),
+    program("postgresql", "pgbench"),
 ];
 
 impl Setup {

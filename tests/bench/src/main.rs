@@ -6,8 +6,10 @@ mod demo;
 mod memory;
 mod neighbours;
 mod overhead;
+mod programs;
 mod quiet;
 mod reaction;
+mod requests;
 mod runq;
 mod server;
 mod spread;
@@ -53,6 +55,8 @@ enum Bench {
     Neighbours(neighbours::Args),
     /// What one tick of the decision core costs per workload.
     Core(core::Args),
+    /// What the probe of TCP requests says beside a packet capture, and what it costs.
+    Requests(requests::Args),
     /// The main job, live, on this host.
     Demo(demo::Args),
 }
@@ -70,6 +74,7 @@ fn main() -> Result<ExitCode> {
         Bench::Writes(args) => writes::run(&args, json),
         Bench::Neighbours(args) => neighbours::run(&args, json),
         Bench::Core(args) => core::run(&args, json),
+        Bench::Requests(args) => requests::run(&args, json),
         Bench::Demo(args) => demo::run(&args, json),
     }
 }

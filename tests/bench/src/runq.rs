@@ -9,7 +9,6 @@
 mod design;
 mod detached;
 pub(crate) mod pipe;
-mod programs;
 
 use std::process::ExitCode;
 

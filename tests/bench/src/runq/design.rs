@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use trimtab::probe::{self, Baseline, Options, Probe, ProbeSet, Probes};
 use trimtab_tests::{Process, eventually};
 
-use super::{
-    pipe::Pipe,
+use super::pipe::Pipe;
+use crate::{
     programs::{self, Counts},
+    spread::number,
 };
-use crate::spread::number;
 
 /// Where Debian's package puts the script.
 const SCRIPT: &str = "/usr/sbin/runqlat.bt";

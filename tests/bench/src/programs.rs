@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 /// Runs of programs while statistics were on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// How often they ran.
-    pub(super) runs: u64,
+    pub(crate) runs: u64,
     /// For how long, in ns.
-    pub(super) ns: u64,
+    pub(crate) ns: u64,
 }
 
 impl Sub for Counts {
@@ -27,7 +27,7 @@ impl Sub for Counts {
 /// All programs of a process together, and how many of them have ever run.
 ///
 /// The descriptor's information says whose they are, which the system's list does not.
-pub(super) fn of(pid: u32) -> Result<(Counts, usize)> {
+pub(crate) fn of(pid: u32) -> Result<(Counts, usize)> {
     let directory = format!("/proc/{pid}/fdinfo");
     let mut programs = BTreeMap::new();
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {directory}"))? {
