@@ -3,21 +3,21 @@
 //! Hook: `sched_switch`, at the end of a wait that [`crate::runq`] has measured.
 //! Minimum kernel: 5.5 (`tp_btf`).
 //!
-//! Whoever leaves the CPU at that moment is taken for the cause of the whole wait.
+//! A wait is divided among those who had the CPU during it, each by its share: see
+//! [`crate::stretch`].
 //!
-//! Cost: nothing for waits below [`SHORT`]; beyond, a look at up to [`BEHIND`] cells.
+//! Cost: nothing for waits below [`SHORT`]; beyond, a walk over the turns in the wait, and for each a
+//! look at up to [`BEHIND`] cells. Not measured by itself: waits so long cannot be many.
 //!
-//! What it cannot see: interrupts, which run in the name of whom they interrupt; who else had the
-//! CPU during a wait. A short task that comes in between, often the kernel's, takes the blame for
-//! the long one before it.
+//! What it cannot see: when a waiting task was moved. Its wait is divided as if it had waited in
+//! one place: on the CPU that it gets, or, if that one was idle, where it began to wait.
 
 use aya_ebpf::{macros::map, maps::Array};
 use trimtab_ebpf::{BEHIND, RunqBehind};
 
 use crate::{
     emit::add,
-    kernel::{Kernel, load},
-    level::id_of,
+    stretch::{self, Cpu, IDLE, SYSTEM},
 };
 
 /// Waits below this, in ns, are what a switch and a wake-up take.
@@ -27,42 +27,47 @@ const SHORT: u64 = 20_000;
 #[map]
 static RUNQ_BEHIND: Array<RunqBehind> = Array::with_max_entries(2048, 0);
 
-/// A task of the group `own`, whose histogram has this index, waited behind `prev`.
+/// A task of the group `own`, whose histogram has this index, waited on this CPU.
 #[inline(always)]
-pub(crate) fn note(index: u32, own: u64, prev: Kernel, ns: u64) {
-    if ns < SHORT {
+pub(crate) fn note(index: u32, own: u64, cpu: *mut Cpu, since: u64, now: u64) {
+    if now - since < SHORT {
         return;
     }
     let Some(behind) = RUNQ_BEHIND.get_ptr_mut(index) else {
         return;
     };
+    let rest = stretch::between(cpu, since, now, |who, ns| blame(behind, own, who, ns));
+    // SAFETY: a map value, which outlives the program's run.
+    unsafe {
+        add(&raw mut (*behind).interrupts_ns, rest.softirq);
+        add(&raw mut (*behind).idle_ns, rest.idle);
+        add(&raw mut (*behind).unnamed_ns, rest.forgotten);
+    }
+}
+
+#[inline(always)]
+fn blame(behind: *mut RunqBehind, own: u64, who: u64, ns: u64) {
     // SAFETY: a map value; its fields are only ever added to, but for a new name in a free cell.
     unsafe {
-        if load!(prev, task_pid as u32) == 0 {
-            add(&raw mut (*behind).idle_ns, ns);
-            return;
-        }
-        let group = load!(prev, task_group as Kernel);
-        if load!(group, group_parent as Kernel).is_null() {
-            add(&raw mut (*behind).system_ns, ns);
-            return;
-        }
-        let id = id_of(load!(group, group_cgroup as Kernel));
-        if id == own {
-            add(&raw mut (*behind).siblings_ns, ns);
-            return;
-        }
-        for cell in 0..BEHIND {
-            let named = &raw mut (*behind).ids[cell];
-            if *named == 0 {
-                // Two CPUs at once may both take the cell: the one that comes second has it.
-                *named = id;
+        let known = match who {
+            SYSTEM => &raw mut (*behind).system_ns,
+            IDLE => &raw mut (*behind).idle_ns,
+            who if who == own => &raw mut (*behind).siblings_ns,
+            _ => {
+                for cell in 0..BEHIND {
+                    let named = &raw mut (*behind).ids[cell];
+                    if *named == 0 {
+                        // Two CPUs at once may both take the cell: the one that comes second has it.
+                        *named = who;
+                    }
+                    if *named == who {
+                        add(&raw mut (*behind).ns[cell], ns);
+                        return;
+                    }
+                }
+                &raw mut (*behind).unnamed_ns
             }
-            if *named == id {
-                add(&raw mut (*behind).ns[cell], ns);
-                return;
-            }
-        }
-        add(&raw mut (*behind).unnamed_ns, ns);
+        };
+        add(known, ns);
     }
 }

@@ -1,34 +1,40 @@
 //! Delay by a loan: who uses no more than its own waits for a CPU behind who uses what was lent.
 //!
-//! Hook: `sched_switch`, at the end of a wait that [`crate::runq`] has measured.
-//! Minimum kernel: 5.5 (`tp_btf`), with `CONFIG_CFS_BANDWIDTH`.
+//! Hook: `sched_switch`, when a task leaves the CPU and at the end of a wait that [`crate::runq`]
+//! has measured. Minimum kernel: 5.5 (`tp_btf`), with `CONFIG_CFS_BANDWIDTH`.
 //!
-//! Whoever leaves the CPU at that moment is taken for the cause of the whole wait, up to
-//! [`LONGEST`]. Waits add up per borrower in a bucket that leaks; when it is full, one event asks
-//! for the loan back.
+//! Whoever has had the CPU for [`TURN`] and uses what was lent is noted as it leaves. Of a wait
+//! that ends later, what counts is the part in which that one had the CPU ([`crate::stretch`]), up
+//! to [`LONGEST`]. Waits add up per borrower in a bucket that leaks; when it is full, one event
+//! asks for the loan back.
 //!
-//! Cost: nothing for waits below [`LATE`]; beyond, two bounded walks up the tree.
+//! Cost: nothing for turns below [`TURN`] and waits below [`LATE`]; beyond, two bounded walks up
+//! the tree.
 //!
-//! What it cannot see: the other tasks that had the CPU during a wait, so that a wait that ends
-//! behind a short task in between counts for nobody; anything while the run-queue probe or the
-//! quota warning is off, since it lives on their figures.
+//! What it cannot see: a borrower that keeps others waiting by many turns below [`TURN`], the first
+//! of two borrowers in one wait, and one on another CPU from which the waiting task was moved;
+//! anything while the run-queue probe or the quota warning is off, since it lives on their figures.
 
 use core::ptr;
 
-use trimtab_ebpf::{MAX_LEVELS, Watch, kind};
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use trimtab_ebpf::{Level, MAX_LEVELS, Watch, kind};
 
 use crate::{
     emit::{add, alarm},
     kernel::{Kernel, load},
     level::{cpu_watch, hierarchy_of, id_of, wants},
     quota::{NO_QUOTA, is_fair, level},
+    stretch::{self, Cpu},
 };
+
+/// Turns below this, in ns, are not looked at.
+const TURN: u64 = 250_000;
 
 /// Waits below this, in ns, are what sharing a CPU costs.
 const LATE: u64 = 1_000_000;
 
-/// No wait counts for more than this, in ns: the scheduler lets nobody run much longer, so that
-/// others had a part in the rest.
+/// No wait counts for more than this, in ns: no single one is worth a loan.
 const LONGEST: u64 = 4_000_000;
 
 /// A full bucket, in ns of waiting: one late start is an accident.
@@ -43,39 +49,103 @@ struct Borrower {
     watch: *mut Watch,
 }
 
-/// `next` gets the CPU at `now` after waiting for `ns` behind `prev`, and was not throttled.
+/// Who used what was lent, when it last left a CPU.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Left {
+    /// When that was.
+    time: u64,
+    /// The group of the task.
+    leaf: u64,
+    pid: u32,
+    hierarchy: u32,
+    /// The group to which was lent.
+    lent: Level,
+}
+
+#[map]
+static LEFT: PerCpuArray<Left> = PerCpuArray::with_max_entries(1, 0);
+
+/// `prev` leaves the CPU.
 #[inline(always)]
-pub(crate) fn late(prev: Kernel, next: Kernel, ns: u64, now: u64) {
-    if ns < LATE || !is_fair(next) {
+pub(crate) fn left(cpu: *mut Cpu, prev: Kernel, now: u64) {
+    // SAFETY: a map value that only this CPU writes.
+    let got = unsafe { (*cpu).got };
+    if now.wrapping_sub(got) < TURN {
         return;
     }
     let borrower = borrower(prev);
     if borrower.watch.is_null() {
         return;
     }
-    let lender = lender(next, borrower.watch);
+    let cgroup = load!(load!(prev, task_group as Kernel), group_cgroup as Kernel);
+    if let Some(left) = LEFT.get_ptr_mut(0) {
+        // SAFETY: as above.
+        unsafe {
+            *left = Left {
+                time: now,
+                leaf: id_of(cgroup),
+                pid: load!(prev, task_tgid as u32),
+                hierarchy: hierarchy_of(cgroup),
+                lent: level(borrower.group, cgroup),
+            };
+        }
+    }
+}
+
+/// `next` gets the CPU at `now` after waiting for `ns`, and was not throttled.
+#[inline(always)]
+pub(crate) fn late(cpu: *mut Cpu, next: Kernel, ns: u64, now: u64) {
+    if ns < LATE || !is_fair(next) {
+        return;
+    }
+    let since = now.wrapping_sub(ns);
+    let Some(left) = LEFT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: a map value that only this CPU writes.
+    let Left {
+        time,
+        leaf,
+        pid,
+        hierarchy,
+        ..
+    } = unsafe { *left };
+    if time < since {
+        return;
+    }
+    let mut behind = 0;
+    let _rest = stretch::between(cpu, since, now, |who, ns| {
+        if who == leaf {
+            behind += ns;
+        }
+    });
+    // SAFETY: as above.
+    let borrower = unsafe { &(*left).lent };
+    let Some(watch) = cpu_watch(borrower.id) else {
+        return;
+    };
+    let lender = lender(next, watch);
     if lender.is_null() {
         return;
     }
-    let delayed = pour(borrower.watch, ns.min(LONGEST), now);
+    let delayed = pour(watch, behind.min(LONGEST), now);
     if delayed < FULL {
         return;
     }
-    let prev_leaf = load!(load!(prev, task_group as Kernel), group_cgroup as Kernel);
     let next_leaf = load!(load!(next, task_group as Kernel), group_cgroup as Kernel);
-    let (lent, waiting) = (level(borrower.group, prev_leaf), level(lender, next_leaf));
-    let pid = load!(prev, task_tgid as u32);
+    let waiting = level(lender, next_leaf);
     if alarm(
         now,
         kind::LOAN_DELAYS,
         pid,
-        hierarchy_of(prev_leaf),
+        hierarchy,
         delayed,
-        &lent,
+        borrower,
         &waiting,
     ) {
         // SAFETY: a map value; what another CPU has just added is lost.
-        unsafe { (*borrower.watch).delayed = 0 };
+        unsafe { (*watch).delayed = 0 };
     }
 }
 

@@ -109,7 +109,7 @@ pub(crate) fn tell(
 
 /// The CPU that the program runs on.
 #[inline(always)]
-fn cpu() -> u32 {
+pub(crate) fn cpu() -> u32 {
     // SAFETY: a helper without arguments.
     unsafe { bpf_get_smp_processor_id() }
 }

@@ -76,8 +76,8 @@ impl Default for TcpHist {
 /// Groups that a [`RunqBehind`] names.
 pub const BEHIND: usize = 8;
 
-/// Behind whom the tasks of one cgroup waited, in ns; all but the shortest waits. The CPU's last
-/// task before theirs is blamed.
+/// Behind whom the tasks of one cgroup waited, in ns; all but the shortest waits, each divided among
+/// those who had the CPU during it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunqBehind {
@@ -85,9 +85,11 @@ pub struct RunqBehind {
     pub siblings_ns: u64,
     /// Tasks that no group governs: the kernel's.
     pub system_ns: u64,
+    /// Softirqs, in whoever's name.
+    pub interrupts_ns: u64,
     /// Nobody: the CPU was idle and had to be woken, or the scheduler looked elsewhere.
     pub idle_ns: u64,
-    /// Groups for which there was no cell.
+    /// Groups for which there was no cell, or who had the CPU too many turns ago.
     pub unnamed_ns: u64,
     /// Other groups, by the id of their directory; 0 for a free cell.
     pub ids: [u64; BEHIND],

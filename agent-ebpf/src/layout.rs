@@ -151,6 +151,8 @@ pub mod duty {
     pub const LOAN_DELAYS: u32 = 1 << 8;
     /// Requests to TCP servers.
     pub const TCP_LATENCY: u32 = 1 << 9;
+    /// Softirq time, told apart from the tasks' own.
+    pub const SOFTIRQ_TIME: u32 = 1 << 10;
 }
 
 /// When a nearly spent quota is worth a warning. Values of [`Settings::law`].

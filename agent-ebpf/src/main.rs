@@ -33,6 +33,8 @@ mod memory;
 mod quota;
 mod runq;
 mod sched;
+mod softirq;
+mod stretch;
 mod tcp;
 
 #[panic_handler]

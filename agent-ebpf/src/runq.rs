@@ -6,9 +6,10 @@
 //! A task that begins to wait (woken, or taken off the CPU while it could go on) is noted in the
 //! cell that its pid picks; when it gets the CPU, the cell says since when it waited.
 //!
-//! Cost: 72 ns per switch and 52 ns per wake-up beyond an empty program, of which the clock takes
-//! about 50 each (6.18, x86-64, a virtual machine); 105 ns per wake-run-sleep cycle, where the same
-//! with a hash by pid takes 433 and bpftrace's `runqlat` 566.
+//! Cost, with [`crate::stretch`]: 94 to 104 ns per switch and 76 to 79 ns per wake-up beyond an empty
+//! program, of which the clock takes about 50 each (6.18, x86-64, a virtual machine); 125 to 151 ns
+//! per wake-run-sleep cycle, where the same with a hash by pid takes 454 to 470 and bpftrace's
+//! `runqlat` 592 to 611.
 //!
 //! A wait counts as throttled when the task's group, or one above it, is throttled when it begins
 //! or ends, or was so for some time in between. Since 6.18 a throttled group's tasks stay in the
@@ -28,6 +29,7 @@ use crate::{
     kernel::{Kernel, has, load, offset, setting},
     level::id_of,
     quota::is_fair,
+    stretch::{self, Cpu},
 };
 
 /// A task that waits.
@@ -124,24 +126,42 @@ pub(crate) fn waiting(pid: u32) -> Option<(u64, u32)> {
     Some((since, mark))
 }
 
-/// The task's wait is over, and it gets the CPU after `prev`; for how long it waited behind others,
-/// in ns, if it was not throttled.
+/// The task of the group `id` gets the CPU at the end of a wait; for how long it waited behind
+/// others, in ns, if it was not throttled.
 #[inline(always)]
-pub(crate) fn ends(prev: Kernel, task: Kernel, since: u64, began: u32, now: u64) -> Option<u64> {
+pub(crate) fn ends(
+    cpu: *mut Cpu,
+    prev_pid: u32,
+    task: Kernel,
+    id: u64,
+    since: u64,
+    began: u32,
+    now: u64,
+) -> Option<u64> {
     if now < since {
         count_lost(lost::BACKWARDS);
         return None;
     }
     let (ns, throttled) = (now - since, was_throttled(began, mark(task)));
-    let id = group_of(task);
     let index = waited(task, id, ns, throttled);
     if throttled {
         return None;
     }
     if let Some(index) = index {
-        behind::note(index, id, prev, ns);
+        // An idle CPU fetches what waits elsewhere.
+        let there = if prev_pid == 0 { cpu_of(began) } else { None };
+        behind::note(index, id, there.unwrap_or(cpu), since, now);
     }
     Some(ns)
+}
+
+/// The CPU on which a wait began that was not throttled then.
+#[inline(always)]
+fn cpu_of(began: u32) -> Option<*mut Cpu> {
+    if !has(offset!(task_queue)) || !has(offset!(queue_throttled_time)) || !has(offset!(task_cpu)) {
+        return None;
+    }
+    stretch::cpu((began & QUEUE) >> 16)
 }
 
 /// The id of the task's group.
@@ -151,6 +171,17 @@ pub(crate) fn group_of(task: Kernel) -> u64 {
         load!(task, task_group as Kernel),
         group_cgroup as Kernel
     ))
+}
+
+/// The id of the task's group, or [`stretch::SYSTEM`] for the root's: what [`crate::stretch`] keeps.
+#[inline(always)]
+pub(crate) fn who(task: Kernel, id: u64) -> u64 {
+    let group = load!(task, task_group as Kernel);
+    if load!(group, group_parent as Kernel).is_null() {
+        stretch::SYSTEM
+    } else {
+        id
+    }
 }
 
 /// Where the histogram of a group is, by the table of those that have one.

@@ -11,7 +11,7 @@ use crate::{
     delay,
     emit::now,
     kernel::{Kernel, load, on},
-    memory, quota, runq,
+    memory, quota, runq, stretch,
 };
 
 /// `sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, ..)`
@@ -21,23 +21,38 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let prev: Kernel = ctx.arg(1);
     let next: Kernel = ctx.arg(2);
     let prev_pid = load!(prev, task_pid as u32);
-    if on(duty::RUNQ_LATENCY) {
+    if on(duty::RUNQ_LATENCY)
+        && let Some(cpu) = stretch::this_cpu()
+    {
         // A task that is preempted between setting its state and sleeping stays in the queue.
         let goes_on =
             prev_pid != 0 && (preempted as u8 != 0 || load!(prev, task_state as u32) == 0);
-        let waited = runq::waiting(load!(next, task_pid as u32));
+        let next_pid = load!(next, task_pid as u32);
         // The clock is most of the cost: it is read once, and not at all on the way into idle.
-        if goes_on || waited.is_some() {
+        if next_pid == 0 {
+            stretch::idles(cpu);
+            if goes_on {
+                runq::begins(prev, prev_pid, now());
+            }
+        } else {
             let now = now();
             if goes_on {
                 runq::begins(prev, prev_pid, now);
             }
-            if let Some((since, mark)) = waited
-                && let Some(ns) = runq::ends(prev, next, since, mark, now)
+            let id = runq::group_of(next);
+            let who = runq::who(next, id);
+            let turns = !stretch::goes_on(cpu, who);
+            if on(duty::LOAN_DELAYS) && turns && prev_pid != 0 {
+                delay::left(cpu, prev, now);
+            }
+            if let Some((since, mark)) = runq::waiting(next_pid)
+                && let Some(ns) = runq::ends(cpu, prev_pid, next, id, since, mark, now)
                 && on(duty::LOAN_DELAYS)
-                && prev_pid != 0
             {
-                delay::late(prev, next, ns, now);
+                delay::late(cpu, next, ns, now);
+            }
+            if turns {
+                stretch::begins(cpu, who, now);
             }
         }
     }

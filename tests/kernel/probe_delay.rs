@@ -9,7 +9,9 @@ use trimtab_core::signal::Resource;
 use trimtab_ebpf::kind;
 use trimtab_tests::Group;
 
-use crate::probe_support::{collect, group, id, load, of_kind, spin_everywhere, turn, work};
+use crate::probe_support::{
+    collect, group, id, interrupt, load, of_kind, spin_everywhere, turn, work,
+};
 
 const MS: u64 = 1_000_000;
 const BORROWER: u32 = 5;
@@ -66,6 +68,15 @@ fn delays(own: [u64; 2], detached: &[&str]) -> Option<Vec<Event>> {
 
 #[test]
 fn who_borrows_and_keeps_others_waiting_is_told_of() {
+    if let Some(told) = delays([10 * MS, 10_000 * MS], &[]) {
+        assert!(!told.is_empty(), "nobody was told");
+    }
+}
+
+#[test]
+fn a_short_task_in_between_hides_nobody() {
+    let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let _between: Vec<_> = (0..cpus).map(interrupt).collect();
     if let Some(told) = delays([10 * MS, 10_000 * MS], &[]) {
         assert!(!told.is_empty(), "nobody was told");
     }

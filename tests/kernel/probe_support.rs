@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::{
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 
 use trimtab::probe::{Event, Law, Options, Probe, ProbeSet, Probes, Ring};
 use trimtab_core::signal::Resource;
-use trimtab_tests::{Group, Process};
+use trimtab_tests::{Group, Process, lab_bin, real_time};
 
 /// Probe tests take turns: each loads its own probes, and all of them would hear of every group.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -104,6 +104,16 @@ pub(crate) fn shell(group: &Group, script: &str) -> Process {
 /// Runs a process in a group that never stops running.
 pub(crate) fn spin(group: &Group) -> Process {
     shell(group, "while :; do :; done")
+}
+
+/// Takes a CPU for a moment five hundred times a second, before all that is not real-time; in the root,
+/// like the kernel's own tasks, so that each time the scheduler chooses anew among the others.
+pub(crate) fn interrupt(cpu: usize) -> Process {
+    let mut command = Command::new("taskset");
+    command.args(["-c", &cpu.to_string()]);
+    command.arg(lab_bin().expect("the lab program"));
+    command.args(["burn", "--for", "50us", "--every", "2ms"]);
+    Process::spawn(real_time(&mut command)).expect("a real-time process")
 }
 
 /// Keeps every CPU busy.

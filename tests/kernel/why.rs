@@ -1,13 +1,13 @@
 //! Causes of waiting that are injected, and what `trimtab why` says of them.
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use trimtab_tests::{Agent, Group, Process, skip};
+use trimtab_tests::{Agent, Group, Process, lab_bin, skip};
 
 use crate::{
-    probe_support::shell,
+    probe_support::{interrupt, shell},
     trust::{adopted, group},
 };
 
@@ -132,5 +132,72 @@ fn a_group_below_a_workload_is_that_workload() -> Result<()> {
     go_on();
     let (share, _) = blamed(&agent, &victim, "workload", Some("other"))?;
     assert!(share >= 0.9, "{share}");
+    Ok(())
+}
+
+#[test]
+fn a_short_task_in_between_is_not_blamed() -> Result<()> {
+    let Some((agent, [_root, victim, other])) = stage("why-between", PERIOD)? else {
+        return Ok(());
+    };
+    let between = interrupt(0);
+    let _running = [spin(&victim), spin(&other)];
+    let ran = || -> Result<(u64, u64)> {
+        let threads = fs::read_dir(format!("/proc/{}/task", between.id()))?;
+        let mut ns = 0;
+        for thread in threads {
+            let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+            ns += text.split(' ').next().context("empty")?.parse::<u64>()?;
+        }
+        Ok((ns, other.cpu_stat()?.usage_ns))
+    };
+    let before = ran()?;
+    go_on();
+    let after = ran()?;
+    let (between, other) = (after.0 - before.0, after.1 - before.1);
+    #[expect(clippy::cast_precision_loss, reason = "ns of some seconds")]
+    let truth = other as f64 / (between + other) as f64;
+    let (share, waited) = blamed(&agent, &victim, "workload", Some("other"))?;
+    let (between, _) = blamed(&agent, &victim, "system", None)?;
+    assert!(share + between >= 0.98, "{share} and {between}");
+    let right = share.min(truth);
+    assert!(
+        right >= 0.9 * truth && right >= 0.9 * share,
+        "{share} behind the other one, which had {truth} of the CPU"
+    );
+    assert!(between > 0.0, "nothing in between");
+    assert!(
+        (0.3..0.7).contains(&waited),
+        "one of two on a CPU: {waited}"
+    );
+    Ok(())
+}
+
+#[test]
+fn softirqs_are_told_from_tasks() -> Result<()> {
+    if !fs::exists("/sys/class/net/lo/queues/rx-0/rps_cpus")? {
+        skip("this kernel cannot steer packets to a CPU");
+        return Ok(());
+    }
+    let Some((agent, [root, victim, _other])) = stage("why-softirqs", PERIOD)? else {
+        return Ok(());
+    };
+    if thread::available_parallelism()?.get() < 2 {
+        skip("it takes a CPU beside the one that receives");
+        return Ok(());
+    }
+    // A loopback of its own, whose packets are received on CPU 0 while they are sent on another one.
+    let storm = root.child("storm")?;
+    let script = format!(
+        "exec busybox unshare -n -m sh -c 'busybox ip link set lo up && \
+         busybox mount -t sysfs none /sys && echo 1 > /sys/class/net/lo/queues/rx-0/rps_cpus && \
+         exec taskset -c 1 {} flood'",
+        lab_bin()?.display()
+    );
+    let _running = [spin(&victim), shell(&storm, &script)];
+    go_on();
+    let (share, waited) = blamed(&agent, &victim, "interrupts", None)?;
+    assert!(share >= 0.9, "{share}");
+    assert!(waited >= 0.2, "a storm without a wait: {waited}");
     Ok(())
 }

@@ -29,7 +29,7 @@ pub use group::{CpuStat, Group};
 pub use hierarchy::{Hierarchies, Version};
 pub use nvml::Nvml;
 pub use podman::Podman;
-pub use process::{Process, hear_interrupts, lab_bin, trimtab_bin};
+pub use process::{Process, hear_interrupts, lab_bin, real_time, trimtab_bin};
 pub use skip::skip;
 pub use systemd::Systemd;
 pub use wait::eventually;

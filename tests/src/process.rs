@@ -1,7 +1,7 @@
 //! Child processes that end with the test, and the programs that tests start.
 
 use std::{
-    env,
+    env, io,
     ops::{Deref, DerefMut},
     os::unix::process::CommandExt as _,
     path::PathBuf,
@@ -66,7 +66,7 @@ impl Process {
     pub fn json(mut self) -> Result<Value> {
         let mut text = String::new();
         if let Some(mut stdout) = self.0.stdout.take() {
-            std::io::Read::read_to_string(&mut stdout, &mut text)?;
+            io::Read::read_to_string(&mut stdout, &mut text)?;
         }
         let status = self.0.wait()?;
         ensure!(
@@ -97,6 +97,21 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Has the command start in the scheduling class `SCHED_FIFO`: it then goes before everything that
+/// is not real-time.
+pub fn real_time(command: &mut Command) -> &mut Command {
+    let become_real_time = || {
+        let priority = libc::sched_param { sched_priority: 10 };
+        // SAFETY: a system call on this process, with a structure that outlives it.
+        match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: between fork and exec it makes that one system call and allocates nothing.
+    unsafe { command.pre_exec(become_real_time) }
 }
 
 /// The `lab` program: `TRIMTAB_LAB`, or the one built beside the running test.

@@ -66,6 +66,7 @@ fn said(cause: &WaitCause) -> String {
         WaitKind::Workload => format!("behind {behind}"),
         WaitKind::Group => format!("behind {behind}, which is no workload"),
         WaitKind::System => "behind the kernel's tasks".into(),
+        WaitKind::Interrupts => "behind interrupts (softirqs)".into(),
         WaitKind::Idle => "for a CPU to wake up".into(),
         WaitKind::Others => "behind other groups".into(),
         WaitKind::Short => "too short to ask behind whom".into(),

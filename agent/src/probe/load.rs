@@ -230,12 +230,19 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("TCP_GROUPS", servers)
         .map_max_entries("TCP_HISTS", servers)
         .map_max_entries("CELLS", options.cells())
+        .map_max_entries("CPUS", cpus())
         .map_max_entries("BASELINE_STARTS", starts)
         .load(OBJECT)
         .map_err(|source| Error::Object {
             remedy: remedy(&source),
             source,
         })
+}
+
+/// How many CPUs there may ever be; without an answer, far more than most hosts have.
+fn cpus() -> u32 {
+    let cpus = aya::util::nr_cpus().ok();
+    cpus.and_then(|cpus| cpus.try_into().ok()).unwrap_or(1024)
 }
 
 /// Takes out the probes that this kernel refuses even alone; passes `error` on when that is all of them.

@@ -46,6 +46,7 @@ const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
         Probe::CgroupLifecycle => &[&["css_cgroup", "cgroup_parent_css"], CGROUP],
         Probe::LoanDelays => &[&["task_tgid", "task_prio", "task_group"], GROUP, BANDWIDTH],
         Probe::TcpLatency => &[&["task_group"], GROUP, SOCKET],
+        Probe::SoftirqTime => &[],
     }
 }
 

@@ -46,7 +46,7 @@ const fn enter(
 }
 
 /// How many there are.
-pub(super) const COUNT: usize = 17;
+pub(super) const COUNT: usize = 19;
 
 /// All of them; where a hook has two, the one that serves more comes first.
 pub(super) static PROGRAMS: [Program; COUNT] = [
@@ -102,10 +102,12 @@ pub(super) static PROGRAMS: [Program; COUNT] = [
         "tcp_sendmsg_locked",
         &[Probe::TcpLatency],
     ),
+    on_hook("softirq_entry", &[Probe::SoftirqTime]),
+    on_hook("softirq_exit", &[Probe::SoftirqTime]),
 ];
 
 /// The tracepoints of all programs.
-pub(super) const HOOKS: [&str; 12] = [
+pub(super) const HOOKS: [&str; 14] = [
     "sched_switch",
     "sched_wakeup",
     "sched_wakeup_new",
@@ -118,6 +120,8 @@ pub(super) const HOOKS: [&str; 12] = [
     "sk_data_ready",
     "tcp_rcv_space_adjust",
     "tcp_sendmsg_locked",
+    "softirq_entry",
+    "softirq_exit",
 ];
 
 /// How a hook can be had.

@@ -27,11 +27,13 @@ pub enum Probe {
     LoanDelays,
     /// Requests to TCP servers as histograms per group.
     TcpLatency,
+    /// Softirq time, told apart from the tasks' own.
+    SoftirqTime,
 }
 
 impl Probe {
     /// Every probe, in the order in which `doctor` shows them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RunqLatency,
         Self::QuotaNear,
         Self::ThrottledRunning,
@@ -42,6 +44,7 @@ impl Probe {
         Self::CgroupLifecycle,
         Self::LoanDelays,
         Self::TcpLatency,
+        Self::SoftirqTime,
     ];
 
     /// The name in configuration, metrics and `doctor`.
@@ -58,6 +61,7 @@ impl Probe {
             Self::CgroupLifecycle => "cgroup-lifecycle",
             Self::LoanDelays => "loan-delays",
             Self::TcpLatency => "tcp-latency",
+            Self::SoftirqTime => "softirq-time",
         }
     }
 
@@ -78,6 +82,7 @@ impl Probe {
                 "tcp_rcv_space_adjust",
                 "tcp_sendmsg_locked",
             ],
+            Self::SoftirqTime => &["softirq_entry", "softirq_exit"],
         }
     }
 
@@ -85,6 +90,7 @@ impl Probe {
     pub(super) const fn needs(self) -> ProbeSet {
         match self {
             Self::LoanDelays => ProbeSet::of(Self::RunqLatency).with(Self::QuotaNear),
+            Self::SoftirqTime => ProbeSet::of(Self::RunqLatency),
             _ => ProbeSet::NONE,
         }
     }
@@ -94,7 +100,7 @@ impl Probe {
     #[must_use]
     pub const fn is_optional(self, on: ProbeSet) -> bool {
         match self {
-            Self::RunqLatency | Self::LoanDelays | Self::TcpLatency => true,
+            Self::RunqLatency | Self::LoanDelays | Self::TcpLatency | Self::SoftirqTime => true,
             Self::ThrottledRunning | Self::ThrottledWaking => on.has(Self::QuotaNear),
             Self::QuotaNear
             | Self::MemoryNear
@@ -116,6 +122,7 @@ impl Probe {
             Self::CgroupLifecycle => duty::CGROUP_LIFECYCLE,
             Self::LoanDelays => duty::LOAN_DELAYS,
             Self::TcpLatency => duty::TCP_LATENCY,
+            Self::SoftirqTime => duty::SOFTIRQ_TIME,
         }
     }
 }

@@ -33,11 +33,12 @@ pub(super) fn since(last: &probe::Waits, now: &probe::Waits, ran: u64) -> (Waits
         throttled: now.hist.throttled_ns.saturating_sub(last.hist.throttled_ns),
         siblings: grown(|behind| behind.siblings_ns),
         system: grown(|behind| behind.system_ns),
+        interrupts: grown(|behind| behind.interrupts_ns),
         idle: grown(|behind| behind.idle_ns),
         unnamed: grown(|behind| behind.unnamed_ns),
         short: 0,
     };
-    let told = waits.siblings + waits.system + waits.idle + waits.unnamed;
+    let told = waits.siblings + waits.system + waits.interrupts + waits.idle + waits.unnamed;
     let named: u64 = groups.iter().map(|(_, ns)| ns).sum();
     let behind_others = now.hist.waiting_ns.saturating_sub(last.hist.waiting_ns);
     waits.short = behind_others.saturating_sub(told + named);
@@ -67,6 +68,7 @@ impl Agent {
             (WaitKind::Quota, waits.throttled),
             (WaitKind::Siblings, waits.siblings),
             (WaitKind::System, waits.system),
+            (WaitKind::Interrupts, waits.interrupts),
             (WaitKind::Idle, waits.idle),
             (WaitKind::Others, waits.unnamed),
             (WaitKind::Short, waits.short),

@@ -274,6 +274,7 @@ pub(crate) fn why(name: &str, window: Duration) -> Why {
         WaitKind::Workload,
         WaitKind::Group,
         WaitKind::System,
+        WaitKind::Interrupts,
         WaitKind::Idle,
         WaitKind::Others,
         WaitKind::Short,
@@ -284,7 +285,7 @@ pub(crate) fn why(name: &str, window: Duration) -> Why {
         path: format!("/demo/{name}"),
         window_ns: u64::try_from(window.as_nanos()).unwrap_or_default(),
         ran_ns: 70,
-        waited_ns: 36,
+        waited_ns: 45,
         causes: (1..)
             .zip(kinds)
             .map(|(ns, cause)| WaitCause {

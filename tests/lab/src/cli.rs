@@ -18,7 +18,7 @@ use serde::Serialize;
 use trimtab_lab::{
     answer,
     arrivals::{Pattern, Plan, Spacing},
-    burn, burst, cache, grow, join, load, serve, turns,
+    burn, burst, cache, flood, grow, join, load, serve, turns,
 };
 
 /// Workloads with known behaviour, and the load that measures them.
@@ -53,6 +53,8 @@ enum Command {
     Cache(Cache),
     /// Pass one byte to and fro over a TCP connection on loopback; says how long it took, in JSON
     Turns(Turns),
+    /// Send broadcasts over loopback for ever: softirqs without end
+    Flood(Flood),
     /// Join cgroups, then become another program
     Join(Join),
 }
@@ -227,6 +229,13 @@ struct Turns {
 }
 
 #[derive(Args)]
+struct Flood {
+    /// Sockets that hear every packet
+    #[arg(long, default_value_t = 64)]
+    sockets: usize,
+}
+
+#[derive(Args)]
 struct Join {
     /// A cgroup's directory; several may be given
     #[arg(long = "group", required = true)]
@@ -254,6 +263,7 @@ pub(crate) fn run() -> Result<()> {
         Command::Grow(grow) => grow.run(),
         Command::Cache(cache) => cache.run(),
         Command::Turns(Turns { turns }) => print(&turns::run(turns)?, true),
+        Command::Flood(Flood { sockets }) => match flood::flood(sockets)? {},
         Command::Join(join) => match join::join(&join.groups, &join.command)? {},
     }
 }

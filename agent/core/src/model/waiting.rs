@@ -25,6 +25,8 @@ pub struct Waits {
     pub siblings: u64,
     /// Behind the kernel's tasks.
     pub system: u64,
+    /// Behind softirqs.
+    pub interrupts: u64,
     /// Although the CPU was idle: until it was awake.
     pub idle: u64,
     /// Behind groups that are not named.
@@ -39,6 +41,7 @@ impl Waits {
         self.throttled += other.throttled;
         self.siblings += other.siblings;
         self.system += other.system;
+        self.interrupts += other.interrupts;
         self.idle += other.idle;
         self.unnamed += other.unnamed;
         self.short += other.short;
@@ -63,7 +66,7 @@ impl Sum {
         let waits = &self.waits;
         let behind: u64 = self.groups.iter().map(|(_, ns)| ns).sum();
         let others = waits.siblings + waits.system + waits.idle + waits.unnamed;
-        behind + others + waits.throttled + waits.short
+        behind + others + waits.interrupts + waits.throttled + waits.short
     }
 }
 

@@ -44,6 +44,8 @@ pub enum WaitKind {
     Group,
     /// Behind the kernel's tasks.
     System,
+    /// Behind softirqs: what the kernel does for interrupts, in whoever's name.
+    Interrupts,
     /// Although the CPU was idle: until it was awake.
     Idle,
     /// Behind groups that were too many to be named.
