@@ -59,6 +59,17 @@ layout! {
     task_cgroups = "task_struct"."cgroups", "*css_set";
     task_group = "task_struct"."sched_task_group", "*task_group";
     task_ran = "task_struct"."se.sum_exec_runtime", "8";
+    task_started = "task_struct"."start_time", "8";
+    task_waited = "task_struct"."sched_info.run_delay", "8";
+    task_waits = "task_struct"."sched_info.pcount", "8";
+    task_voluntary = "task_struct"."nvcsw", "8";
+    task_involuntary = "task_struct"."nivcsw", "8";
+    task_minor_faults = "task_struct"."min_flt", "8";
+    task_major_faults = "task_struct"."maj_flt", "8";
+    task_comm = "task_struct"."comm", "[1]";
+    task_signal = "task_struct"."signal", "*signal_struct";
+    /// With `CONFIG_TASK_DELAY_ACCT`.
+    task_delays = "task_struct"."delays", "*task_delay_info";
     task_parent_entity = "task_struct"."se.parent", "*sched_entity";
     task_queue = "task_struct"."se.cfs_rq", "*cfs_rq";
     entity_parent = "sched_entity"."parent", "*sched_entity";
@@ -82,8 +93,17 @@ layout! {
     cgroup_level = "cgroup"."level", "4";
     root_hierarchy = "cgroup_root"."hierarchy_id", "4";
     node_id = "kernfs_node"."id", "8";
+    set_cgroup = "css_set"."dfl_cgrp", "*cgroup";
     /// The start of the array; user space adds the memory controller's index to it.
     set_memory = "css_set"."subsys", "[*cgroup_subsys_state]";
+    signal_ran = "signal_struct"."sum_sched_runtime", "8";
+    signal_voluntary = "signal_struct"."nvcsw", "8";
+    signal_involuntary = "signal_struct"."nivcsw", "8";
+    signal_minor_faults = "signal_struct"."min_flt", "8";
+    signal_major_faults = "signal_struct"."maj_flt", "8";
+    delays_io = "task_delay_info"."blkio_delay", "8";
+    delays_swap = "task_delay_info"."swapin_delay", "8";
+    delays_thrashing = "task_delay_info"."thrashing_delay", "8";
     memcg_usage = "mem_cgroup"."memory.usage.counter", "8";
     memcg_high = "mem_cgroup"."memory.high", "8";
     memcg_max = "mem_cgroup"."memory.max", "8";
@@ -153,6 +173,8 @@ pub mod duty {
     pub const TCP_LATENCY: u32 = 1 << 9;
     /// Softirq time, told apart from the tasks' own.
     pub const SOFTIRQ_TIME: u32 = 1 << 10;
+    /// The list of threads.
+    pub const PROCESSES: u32 = 1 << 11;
 }
 
 /// When a nearly spent quota is worth a warning. Values of [`Settings::law`].

@@ -7,12 +7,14 @@
 
 mod hist;
 mod layout;
+mod thread;
 
 pub use hist::{
     BEHIND, HIST_BUCKETS, HIST_SUB_BITS, RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqBehind, RunqHist,
     TcpHist, bucket, bucket_start,
 };
 pub use layout::{ABSENT, Layout, Settings, duty, law};
+pub use thread::Thread;
 
 /// How far up the tree a probe looks for the level that limits, the leaf included.
 pub const MAX_LEVELS: u32 = 8;

@@ -30,6 +30,7 @@ mod kernel;
 mod level;
 mod log;
 mod memory;
+mod process;
 mod quota;
 mod runq;
 mod sched;

@@ -21,6 +21,7 @@ mod probe_rings;
 mod probe_runq;
 mod probe_support;
 mod probe_tcp;
+mod process;
 mod restore;
 mod run;
 mod socket;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast;
 use trimtab_core::signal::Mode;
 
-use super::view::{Adoption, Detail, Entry, Finding, Released, Status, Why, Workload};
+use super::view::{Adoption, Detail, Entry, Finding, Processes, Released, Status, Why, Workload};
 
 /// Why the agent did not do what it was asked.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -51,6 +51,13 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Refusal::NotFound`] when it has gone meanwhile, [`Refusal::Conflict`] when nothing tells
     /// how tasks wait.
     fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal>;
+
+    /// The processes of one workload, those below it included, or of all groups.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when it has gone meanwhile, [`Refusal::Conflict`] when all are asked
+    /// for and nothing lists them.
+    fn processes(&self, path: Option<&str>) -> Result<Processes, Refusal>;
 
     /// Every entry from now on.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>>;

@@ -197,6 +197,20 @@ impl Client {
         Ok(self.answer(reply)?.try_into()?)
     }
 
+    /// The processes of one workload, or of all groups when `workload` is empty.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn processes(&mut self, workload: &str) -> Result<view::Processes, ClientError> {
+        let reply = self
+            .rpc
+            .processes(proto::ProcessesRequest {
+                workload: workload.to_owned(),
+            })
+            .await;
+        Ok(self.answer(reply)?.into())
+    }
+
     /// Entries as they are made; of one workload, or of all when `workload` is empty.
     ///
     /// # Errors

@@ -309,6 +309,20 @@ impl Trimtab for Service {
         .await
     }
 
+    async fn processes(
+        &self,
+        request: Request<proto::ProcessesRequest>,
+    ) -> Result<Response<proto::ProcessesReply>, Status> {
+        self.call(request, Right::Read, |backend, message| {
+            let path = match message.workload.as_str() {
+                "" => None,
+                name => Some(resolve(backend, name)?),
+            };
+            backend.processes(path.as_deref()).map(Into::into)
+        })
+        .await
+    }
+
     type WatchStream = Pin<Box<dyn Stream<Item = Result<proto::Entry, Status>> + Send>>;
 
     async fn watch(

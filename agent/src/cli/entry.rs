@@ -11,7 +11,8 @@ use super::{
     context::Context,
     doctor,
     exit::{IO, USAGE},
-    explain, join, mode, output, pause, pin, restore, run, show, status, watch, why, workloads,
+    explain, join, mode, output, pause, pin, processes, restore, run, show, status, watch, why,
+    workloads,
 };
 
 /// The whole of `main`: parses the arguments, does what they say, reports failure on stderr.
@@ -46,6 +47,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Show(args) => show::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Why(args) => why::run(&args, context),
+        Command::Processes(args) => processes::run(&args, context),
         Command::Watch(args) => watch::run(&args, context),
         Command::Mode(args) => mode::run(&args, context),
         Command::Pin(args) => pin::run(&args, true, context),

@@ -25,6 +25,7 @@ mod mode;
 mod output;
 mod pause;
 mod pin;
+mod processes;
 mod restore;
 mod run;
 mod show;

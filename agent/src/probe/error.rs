@@ -42,6 +42,9 @@ pub enum Error {
         /// What aya said.
         source: Box<ProgramError>,
     },
+    /// The list of threads could not be read.
+    #[error("cannot read the list of threads: {0}")]
+    Threads(#[source] io::Error),
     /// The embedded object lacks a program or a map: the two halves are of different builds.
     #[error("the eBPF object has no {what} `{name}`; rebuild both halves with `cargo xtask build`")]
     Missing {

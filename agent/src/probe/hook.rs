@@ -12,6 +12,7 @@ use super::{
     Error, Options, Probe, ProbeSet,
     load::permission,
     plan::Plan,
+    process,
     programs::{HOOKS, Program, Way, programs, serving},
 };
 
@@ -31,6 +32,11 @@ pub(super) fn load_programs(
             None => tracepoint(object, program.name)?.load(program.hook, kernel),
         };
         loaded.map_err(|source| refused(program.name, source))?;
+    }
+    if plan.wanted().has(Probe::Processes) {
+        process::iterator(object)?
+            .load("task", kernel)
+            .map_err(|source| refused(process::NAME, source))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use aya::{
     Ebpf, EbpfError, EbpfLoader, Pod,
     maps::{Map, MapData, MapError, PerCpuArray, RingBuf},
 };
-use trimtab_ebpf::{Layout, Settings};
+use trimtab_ebpf::{Layout, Settings, Thread};
 
 #[cfg(feature = "probe-log")]
 use super::Log;
@@ -19,6 +19,7 @@ use super::{
     btf::Btf,
     hook::{Hook, attach, load_programs},
     plan::Plan,
+    process,
     ring::cpu_rings,
 };
 
@@ -160,6 +161,14 @@ impl Probes {
     #[must_use]
     pub const fn lost(&self) -> &Lost {
         &self.lost
+    }
+
+    /// Hands every thread of the node to `each`, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the kernel does not let it be read: see the status of [`Probe::Processes`].
+    pub fn threads(&mut self, each: impl FnMut(&Thread)) -> Result<(), Error> {
+        process::threads(&mut self.object, each)
     }
 
     /// Passes on the lines that the probes have written for debugging.

@@ -47,6 +47,36 @@ const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
         Probe::LoanDelays => &[&["task_tgid", "task_prio", "task_group"], GROUP, BANDWIDTH],
         Probe::TcpLatency => &[&["task_group"], GROUP, SOCKET],
         Probe::SoftirqTime => &[],
+        Probe::Processes => &[
+            &[
+                "task_pid",
+                "task_tgid",
+                "task_flags",
+                "task_cgroups",
+                "task_group",
+                "set_cgroup",
+            ],
+            &[
+                "task_started",
+                "task_ran",
+                "task_waited",
+                "task_waits",
+                "task_voluntary",
+                "task_involuntary",
+                "task_minor_faults",
+                "task_major_faults",
+                "task_comm",
+            ],
+            &[
+                "task_signal",
+                "signal_ran",
+                "signal_voluntary",
+                "signal_involuntary",
+                "signal_minor_faults",
+                "signal_major_faults",
+            ],
+            GROUP,
+        ],
     }
 }
 
@@ -71,6 +101,17 @@ const fn optional(probe: Probe) -> &'static [(&'static str, &'static str)] {
             "tcp_clock",
             "the time between a segment's arrival and its place in the socket's queue is left out",
         )],
+        Probe::Processes => &[
+            (
+                "task_delays",
+                "delays by I/O and page faults are not counted",
+            ),
+            ("delays_io", "delays by I/O and page faults are not counted"),
+            (
+                "delays_thrashing",
+                "delays by I/O and page faults are not counted",
+            ),
+        ],
         _ => &[],
     }
 }

@@ -29,11 +29,13 @@ pub enum Probe {
     TcpLatency,
     /// Softirq time, told apart from the tasks' own.
     SoftirqTime,
+    /// The list of threads, read when somebody asks.
+    Processes,
 }
 
 impl Probe {
     /// Every probe, in the order in which `doctor` shows them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RunqLatency,
         Self::QuotaNear,
         Self::ThrottledRunning,
@@ -45,6 +47,7 @@ impl Probe {
         Self::LoanDelays,
         Self::TcpLatency,
         Self::SoftirqTime,
+        Self::Processes,
     ];
 
     /// The name in configuration, metrics and `doctor`.
@@ -62,10 +65,11 @@ impl Probe {
             Self::LoanDelays => "loan-delays",
             Self::TcpLatency => "tcp-latency",
             Self::SoftirqTime => "softirq-time",
+            Self::Processes => "processes",
         }
     }
 
-    /// The tracepoints that it needs.
+    /// The tracepoints that it needs; none for a list that is read.
     #[must_use]
     pub const fn hooks(self) -> &'static [&'static str] {
         match self {
@@ -83,6 +87,7 @@ impl Probe {
                 "tcp_sendmsg_locked",
             ],
             Self::SoftirqTime => &["softirq_entry", "softirq_exit"],
+            Self::Processes => &[],
         }
     }
 
@@ -106,7 +111,9 @@ impl Probe {
             | Self::MemoryNear
             | Self::ReclaimFailing
             | Self::OomKill
-            | Self::CgroupLifecycle => false,
+            | Self::CgroupLifecycle
+            // It costs nothing until somebody asks.
+            | Self::Processes => false,
         }
     }
 
@@ -123,6 +130,7 @@ impl Probe {
             Self::LoanDelays => duty::LOAN_DELAYS,
             Self::TcpLatency => duty::TCP_LATENCY,
             Self::SoftirqTime => duty::SOFTIRQ_TIME,
+            Self::Processes => duty::PROCESSES,
         }
     }
 }

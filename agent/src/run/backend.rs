@@ -11,7 +11,7 @@ use trimtab_core::signal::{Mode, Nanos};
 use super::agent::Agent;
 use crate::api::{
     backend::{Backend, Refusal},
-    view::{Adoption, Detail, Entry, Finding, Released, Status, Why, Workload},
+    view::{Adoption, Detail, Entry, Finding, Processes, Released, Status, Why, Workload},
 };
 
 /// How many journal entries `show` comes with.
@@ -102,6 +102,15 @@ impl Backend for Shared {
                     .into(),
             )
         })
+    }
+
+    fn processes(&self, path: Option<&str>) -> Result<Processes, Refusal> {
+        let mut agent = self.lock();
+        let slot = match path {
+            Some(path) => Some(agent.workloads.at(path).ok_or_else(|| gone(path))?),
+            None => None,
+        };
+        agent.processes(slot)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {

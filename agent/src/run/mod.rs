@@ -15,6 +15,7 @@ mod gpus;
 mod hooks;
 mod identities;
 mod identity_view;
+mod process;
 mod release;
 mod reports;
 mod selection;

@@ -11,6 +11,7 @@ pub mod gpu;
 pub mod hierarchy;
 pub mod memory;
 pub mod node;
+pub mod process;
 pub mod psi;
 #[cfg(test)]
 pub(crate) mod testing;

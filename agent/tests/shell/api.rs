@@ -62,6 +62,11 @@ fn every_call_comes_back_as_it_went() {
             10_000_000_000,
             "the default"
         );
+        assert_eq!(
+            client.processes("web").await.unwrap(),
+            fake::processes(Some("web"))
+        );
+        assert_eq!(client.processes("").await.unwrap(), fake::processes(None));
         assert_eq!(client.doctor().await.unwrap(), [fake::finding()]);
         assert_eq!(
             client.set_mode("web", Mode::Observe).await.unwrap().mode,
@@ -365,6 +370,7 @@ fn a_reader_reads_and_changes_nothing() {
         &["show", "web"],
         &["explain", "web"],
         &["why", "web"],
+        &["processes", "web", "--window", "1ms"],
         &["doctor"],
     ] {
         let output = stranger.run(READERS, args);

@@ -15,8 +15,8 @@ use trimtab::{
         view::{
             Adoption, Cost, Counters, Detail, Energy, EnergyShare, EnergyState, Entry, EntryKind,
             Finding, FindingState, Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus, Identity,
-            Input, ProgramCost, Quantity, Reason, Released, ResourceState, Shed, Signals, Status,
-            Value, WaitCause, WaitKind, Why, Workload,
+            Input, Process, Processes, ProgramCost, Quantity, Reason, Released, ResourceState,
+            Shed, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
         },
     },
     identity::container::Qos,
@@ -297,6 +297,34 @@ pub(crate) fn why(name: &str, window: Duration) -> Why {
     }
 }
 
+/// A process of a workload with a value of its own in every field; without one, a process of none.
+pub(crate) fn processes(of: Option<&str>) -> Processes {
+    let process = Process {
+        pid: 1,
+        name: "worker".into(),
+        workload: of.map(Into::into),
+        cgroup: format!("/demo/{}", of.unwrap_or("none")),
+        threads: 2,
+        started_ns: 3,
+        ran_ns: 4,
+        waited_ns: 5,
+        waits: 6,
+        blocked_ns: 7,
+        voluntary_switches: 8,
+        involuntary_switches: 9,
+        minor_faults: 10,
+        major_faults: 11,
+        io_delay_ns: Some(12),
+        fault_delay_ns: None,
+    };
+    Processes {
+        monotonic_ns: 20,
+        processes: vec![process],
+        left_out: 21,
+        degraded: "no delays".into(),
+    }
+}
+
 /// Devices in every state; in the first, every field has a value of its own.
 fn gpus() -> Gpus {
     let whole = Gpu {
@@ -371,6 +399,12 @@ impl Backend for Fake {
 
     fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal> {
         Ok(why(path.trim_start_matches("/demo/"), window))
+    }
+
+    fn processes(&self, path: Option<&str>) -> Result<Processes, Refusal> {
+        Ok(processes(
+            path.map(|path| path.trim_start_matches("/demo/")),
+        ))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {

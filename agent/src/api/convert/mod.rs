@@ -8,6 +8,7 @@ mod energy;
 mod gpu;
 mod identity;
 mod journal;
+mod process;
 mod tcp;
 mod why;
 mod workload;

@@ -7,6 +7,7 @@ mod energy;
 mod find;
 mod gpu;
 mod identity;
+mod process;
 mod tcp;
 mod why;
 
@@ -18,6 +19,7 @@ pub use energy::{Energy, EnergyShare, EnergyState};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use identity::Identity;
+pub use process::{Process, Processes, sort};
 pub use tcp::Tcp;
 pub use why::{WaitCause, WaitKind, Why};
 
