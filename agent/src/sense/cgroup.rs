@@ -4,13 +4,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use trimtab_core::signal::Resource;
 
 use super::cpu::CpuReader;
 use super::file::{SenseError, Sight};
-use super::hierarchy::{Hierarchies, Root};
+use super::hierarchy::{Hierarchies, Root, Version};
 use super::memory::MemoryReader;
 use super::psi::PsiReader;
 
@@ -23,6 +23,9 @@ pub struct Ids {
     pub cpu: Option<u64>,
     /// In the hierarchy that has the memory controller.
     pub memory: Option<u64>,
+    /// In the hierarchy that has the I/O controller; `None` where the group's I/O is charged to one
+    /// above it, since on v2 the controller is not enabled for it.
+    pub io: Option<u64>,
     /// In the v2 tree.
     pub unified: Option<u64>,
 }
@@ -170,6 +173,10 @@ impl Group {
         let ids = Ids {
             cpu: id(&cpu_dir),
             memory: id(&memory_dir),
+            io: match &hierarchies.io {
+                Some(root) => io_id(root, &path)?,
+                None => None,
+            },
             unified: id(&unified_dir),
         };
         if ids.is_empty() {
@@ -211,4 +218,17 @@ impl Group {
             psi,
         }))
     }
+}
+
+/// The id of the group to which its own block I/O is charged, if that is this group.
+fn io_id(root: &Root, path: &str) -> Result<Option<u64>, SenseError> {
+    let Sight::Here(dir) = GroupDir::open(root, path)? else {
+        return Ok(None);
+    };
+    let charged = match root.version {
+        Version::V1 => true,
+        // Only a group that has the controller has the file.
+        Version::V2 => rustix::fs::statat(&dir, "io.stat", AtFlags::empty()).is_ok(),
+    };
+    Ok(charged.then_some(dir.id()))
 }

@@ -64,6 +64,9 @@ pub struct Hierarchies {
     pub cpuacct: Option<Root>,
     /// Memory limits and use.
     pub memory: Option<Root>,
+    /// What block I/O is charged to: `io`, or `blkio`. Nothing is limited there, so that a group
+    /// which is nowhere else is no group to us.
+    pub io: Option<Root>,
     /// The v2 tree, with or without controllers: the only place with pressure files.
     pub unified: Option<Root>,
 }
@@ -141,6 +144,7 @@ impl Hierarchies {
             cpuacct: v1("cpuacct").or_else(|| v2("cpu")),
             cpu,
             memory: v1("memory").or_else(|| v2("memory")),
+            io: v1("blkio").or_else(|| v2("io")),
             unified,
         }
     }
@@ -164,7 +168,7 @@ impl Hierarchies {
         Some(root.visible(&membership)?.to_str()?.to_owned())
     }
 
-    /// The distinct hierarchies, each once, in a fixed order.
+    /// The distinct hierarchies in which groups are looked for, each once, in a fixed order.
     pub fn distinct(&self) -> impl Iterator<Item = &Root> {
         let all = [
             self.unified.as_ref(),
@@ -196,6 +200,7 @@ impl Hierarchies {
         [
             say("cpu", &self.cpu),
             say("memory", &self.memory),
+            say("io", &self.io),
             say("pressure", &self.unified),
         ]
         .join(", ")

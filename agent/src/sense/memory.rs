@@ -5,6 +5,7 @@ use std::path::Path;
 
 use trimtab_core::signal::Amount;
 
+use super::faults::{self, Faults};
 use super::file::{KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
 use super::hierarchy::Version;
 
@@ -270,6 +271,18 @@ impl MemoryReader {
             parse_stat_v2
         } else {
             parse_stat_v1
+        };
+        self.stat.parse(scratch, parser)
+    }
+
+    /// Refaults and major faults.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the kernel does not count them (before 5.9).
+    pub fn faults(&self, scratch: &mut Scratch) -> Result<Sight<Faults>, SenseError> {
+        let parser = match self.version {
+            Version::V1 => faults::parse_v1,
+            Version::V2 => faults::parse_v2,
         };
         self.stat.parse(scratch, parser)
     }

@@ -6,6 +6,7 @@
 pub mod cgroup;
 pub mod cpu;
 pub mod energy;
+pub mod faults;
 pub mod file;
 pub mod gpu;
 pub mod hierarchy;

@@ -41,6 +41,8 @@ pub struct Stalls {
     pub some_avg10_bp: u32,
     /// Time in which all tasks stalled; 0 where the kernel does not say.
     pub full_us: u64,
+    /// The part of the last 10 s in which all tasks stalled, in hundredths of a percent.
+    pub full_avg10_bp: u32,
 }
 
 /// The three pressures of a group or of the node; `None` where the kernel has no such file or
@@ -72,6 +74,7 @@ pub fn parse(text: &[u8]) -> Option<Stalls> {
             seen = true;
         } else if line.starts_with(b"full ") {
             stalls.full_us = number(value(b"total=")?)?;
+            stalls.full_avg10_bp = hundredths(value(b"avg10=")?)?;
         }
     }
     seen.then_some(stalls)
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     const TEXT: &[u8] = b"some avg10=12.34 avg60=0.12 avg300=0.05 total=1234567\n\
-        full avg10=0.00 avg60=0.00 avg300=0.00 total=765\n";
+        full avg10=5.67 avg60=0.00 avg300=0.00 total=765\n";
 
     #[test]
     fn totals() {
@@ -164,7 +167,8 @@ mod tests {
             Some(Stalls {
                 some_us: 1_234_567,
                 some_avg10_bp: 1_234,
-                full_us: 765
+                full_us: 765,
+                full_avg10_bp: 567
             })
         );
         let only_some = b"some avg10=100.00 avg60=0.00 avg300=0.00 total=9\n";
@@ -173,7 +177,8 @@ mod tests {
             Some(Stalls {
                 some_us: 9,
                 some_avg10_bp: 10_000,
-                full_us: 0
+                full_us: 0,
+                full_avg10_bp: 0
             }),
             "before 5.13 cpu had no full"
         );
