@@ -1,21 +1,21 @@
 //! Histograms that are made in the kernel and read in user space.
 
-/// Sub-buckets per power of two in a [`RunqHist`]: the relative width of a bucket is 1/4.
+/// Sub-buckets per power of two in a histogram: the relative width of a bucket is 1/4.
 pub const HIST_SUB_BITS: u32 = 2;
 
-/// Buckets of a [`RunqHist`]. The last one also holds everything above.
+/// Buckets of a histogram. The last one also holds everything above.
 pub const HIST_BUCKETS: usize = 128;
 
-/// The table of groups that have a histogram is an array of cgroup ids, filled by user space by open
+/// A table of groups that have a histogram is an array of cgroup ids, filled by user space by open
 /// addressing: a group's id lies in the cell `id & (cells - 1)` or one of the next, and its
 /// histogram at the same index of the array beside it. The kernel looks at so many cells.
-pub const RUNQ_PROBES: u32 = 8;
+pub const GROUP_PROBES: u32 = 8;
 
-/// A cell of that table that was never used: the search ends here.
-pub const RUNQ_FREE: u64 = 0;
+/// A cell of such a table that was never used: the search ends here.
+pub const GROUP_FREE: u64 = 0;
 
-/// A cell of that table whose group is gone: the search goes on.
-pub const RUNQ_GONE: u64 = u64::MAX;
+/// A cell of such a table whose group is gone: the search goes on.
+pub const GROUP_GONE: u64 = u64::MAX;
 
 /// Run-queue waiting of one cgroup: log-linear, mergeable by addition.
 #[repr(C)]
@@ -69,6 +69,68 @@ impl Default for TcpHist {
             unread_ns: 0,
             bytes_in: 0,
             bytes_out: 0,
+        }
+    }
+}
+
+/// Direct reclaim by the tasks of one cgroup: log-linear, mergeable by addition.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReclaimHist {
+    /// Turns of reclaim for a limit: the group's own, or one above.
+    pub group: [u64; HIST_BUCKETS],
+    /// Turns of reclaim because the node was short of memory.
+    pub node: [u64; HIST_BUCKETS],
+    /// Sum of `group` in ns.
+    pub group_ns: u64,
+    /// Sum of `node` in ns.
+    pub node_ns: u64,
+}
+
+impl Default for ReclaimHist {
+    fn default() -> Self {
+        Self {
+            group: [0; HIST_BUCKETS],
+            node: [0; HIST_BUCKETS],
+            group_ns: 0,
+            node_ns: 0,
+        }
+    }
+}
+
+/// Block I/O on behalf of one cgroup: log-linear, mergeable by addition.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockHist {
+    /// Reads, from when the device had the request until it was done.
+    pub read: [u64; HIST_BUCKETS],
+    /// Writes, the same.
+    pub written: [u64; HIST_BUCKETS],
+    /// Reads and writes, from when the request was made until the device had it.
+    pub queued: [u64; HIST_BUCKETS],
+    /// Sum of `read` in ns.
+    pub read_ns: u64,
+    /// Sum of `written` in ns.
+    pub written_ns: u64,
+    /// Sum of `queued` in ns.
+    pub queued_ns: u64,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+}
+
+impl Default for BlockHist {
+    fn default() -> Self {
+        Self {
+            read: [0; HIST_BUCKETS],
+            written: [0; HIST_BUCKETS],
+            queued: [0; HIST_BUCKETS],
+            read_ns: 0,
+            written_ns: 0,
+            queued_ns: 0,
+            read_bytes: 0,
+            written_bytes: 0,
         }
     }
 }

@@ -114,6 +114,14 @@ layout! {
     tcp_written = "tcp_sock"."write_seq", "4";
     /// When the last segment came or went, in ns of `CLOCK_MONOTONIC`.
     tcp_clock = "tcp_sock"."tcp_clock_cache", "8";
+    request_flags = "request"."cmd_flags", "4";
+    request_length = "request"."__data_len", "4";
+    request_made = "request"."start_time_ns", "8";
+    request_bio = "request"."bio", "*bio";
+    /// Where the kernel is built with `CONFIG_BLK_CGROUP`.
+    bio_owner = "bio"."bi_blkg", "*blkcg_gq";
+    owner_group = "blkcg_gq"."blkcg", "*blkcg";
+    block_cgroup = "blkcg"."css.cgroup", "*cgroup";
 }
 
 /// How the probes behave; constant while they are loaded.
@@ -126,7 +134,7 @@ pub struct Settings {
     pub law: u32,
     /// Number of cells for waiting tasks, a power of two, less one.
     pub cell_mask: u32,
-    /// Number of cells of the table of groups with a histogram, a power of two, less one.
+    /// Number of cells of each table of groups with a histogram, a power of two, less one.
     pub group_mask: u32,
     /// Our own process, whose reclaim (when it lowers a limit) raises no alarm.
     pub own_tgid: u32,
@@ -175,6 +183,10 @@ pub mod duty {
     pub const SOFTIRQ_TIME: u32 = 1 << 10;
     /// The list of threads.
     pub const PROCESSES: u32 = 1 << 11;
+    /// Direct reclaim.
+    pub const RECLAIM_LATENCY: u32 = 1 << 12;
+    /// Block I/O.
+    pub const BLOCK_LATENCY: u32 = 1 << 13;
 }
 
 /// When a nearly spent quota is worth a warning. Values of [`Settings::law`].

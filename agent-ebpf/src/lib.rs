@@ -10,8 +10,8 @@ mod layout;
 mod thread;
 
 pub use hist::{
-    BEHIND, HIST_BUCKETS, HIST_SUB_BITS, RUNQ_FREE, RUNQ_GONE, RUNQ_PROBES, RunqBehind, RunqHist,
-    TcpHist, bucket, bucket_start,
+    BEHIND, BlockHist, GROUP_FREE, GROUP_GONE, GROUP_PROBES, HIST_BUCKETS, HIST_SUB_BITS,
+    ReclaimHist, RunqBehind, RunqHist, TcpHist, bucket, bucket_start,
 };
 pub use layout::{ABSENT, Layout, Settings, duty, law};
 pub use thread::Thread;
@@ -156,6 +156,8 @@ pub mod lost {
     pub const UNKNOWN_SERVER: u32 = 6;
     /// An accepted connection for which there was no memory, so that its requests are not seen.
     pub const NO_STORAGE: u32 = 7;
+    /// A reclaim or a request of which too many were under way to note when it began.
+    pub const NO_ROOM: u32 = 8;
     /// Number of causes.
-    pub const COUNT: u32 = 8;
+    pub const COUNT: u32 = 9;
 }

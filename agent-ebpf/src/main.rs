@@ -23,15 +23,18 @@
 
 mod baseline;
 mod behind;
+mod block;
 mod cgroups;
 mod delay;
 mod emit;
+mod groups;
 mod kernel;
 mod level;
 mod log;
 mod memory;
 mod process;
 mod quota;
+mod reclaim;
 mod runq;
 mod sched;
 mod softirq;

@@ -1,7 +1,7 @@
 //! Memory: nearly full, reclaim that finds nothing, and the OOM killer's victims.
 //!
-//! Hooks: `sched_stat_runtime` (nearly full; see [`crate::sched`]), `mm_vmscan_memcg_reclaim_end`,
-//! `mark_victim`. Minimum kernel: 5.11 (`bpf_get_current_task_btf`).
+//! Hooks: `sched_stat_runtime` (nearly full; see [`crate::sched`]), `mm_vmscan_memcg_reclaim_end`
+//! (see [`crate::reclaim`]), `mark_victim`. Minimum kernel: 5.11 (`bpf_get_current_task_btf`).
 //!
 //! Cost: see [`crate::quota`]; the walk is taken once in 0.26 ms of a task's run time.
 //!
@@ -65,12 +65,18 @@ pub(crate) fn near(task: Kernel, ran: u64) {
     }
 }
 
-/// `mm_vmscan_memcg_reclaim_end(unsigned long nr_reclaimed)`
+/// `mm_vmscan_memcg_reclaim_end` without the histograms of [`crate::reclaim`].
 #[btf_tracepoint(function = "mm_vmscan_memcg_reclaim_end")]
-pub(crate) fn mm_vmscan_memcg_reclaim_end(ctx: BtfTracePointContext) -> i32 {
-    let reclaimed: u64 = ctx.arg(0);
-    if !on(duty::RECLAIM_FAILING) || reclaimed >= FOUND_SOMETHING {
-        return 0;
+pub(crate) fn failing_reclaim_end(ctx: BtfTracePointContext) -> i32 {
+    reclaimed(ctx.arg(0));
+    0
+}
+
+/// Alarms when a turn of reclaim for a limit freed next to nothing. `pages`: how many it freed.
+#[inline(always)]
+pub(crate) fn reclaimed(pages: u64) {
+    if !on(duty::RECLAIM_FAILING) || pages >= FOUND_SOMETHING {
+        return;
     }
     // SAFETY: a helper without arguments.
     let task: Kernel = unsafe { bpf_get_current_task_btf() }.cast();
@@ -78,13 +84,12 @@ pub(crate) fn mm_vmscan_memcg_reclaim_end(ctx: BtfTracePointContext) -> i32 {
     if load!(task, task_flags as u32) & PF_KTHREAD != 0
         || load!(task, task_tgid as u32) == setting!(own_tgid)
     {
-        return 0;
+        return;
     }
     let found = walk(task, Fill::Full);
     if !found.watch.is_null() && !found.lowest.is_null() {
         raise(kind::RECLAIM_FAILING, task, &found);
     }
-    0
 }
 
 /// `mark_victim(struct task_struct *task, uid_t uid)`, before 6.8 `mark_victim(int pid)`
@@ -146,7 +151,7 @@ fn nearest_watched(css: Kernel) -> Kernel {
 
 /// The task's memory group: its `css` is the first member of its `mem_cgroup`.
 #[inline(always)]
-fn memory_css(task: Kernel) -> Kernel {
+pub(crate) fn memory_css(task: Kernel) -> Kernel {
     load!(load!(task, task_cgroups as Kernel), set_memory as Kernel)
 }
 

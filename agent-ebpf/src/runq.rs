@@ -21,11 +21,12 @@
 //! sample (counted), which cannot happen while pids stay below the number of cells.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
-use trimtab_ebpf::{RUNQ_FREE, RUNQ_PROBES, RunqHist, bucket, lost};
+use trimtab_ebpf::{RunqHist, bucket, lost};
 
 use crate::{
     behind,
     emit::{add, count_lost},
+    groups::index_of,
     kernel::{Kernel, has, load, offset, setting},
     level::id_of,
     quota::is_fair,
@@ -48,8 +49,7 @@ pub(crate) struct Cell {
 #[map]
 static CELLS: Array<Cell> = Array::with_max_entries(1 << 16, BPF_F_MMAPABLE);
 
-/// The ids of the groups of which user space wants a histogram: see [`RUNQ_PROBES`]. A look-up in
-/// an array is a few instructions in place, in a hash map a call that costs as much as all the rest.
+/// The ids of the groups of which user space wants a histogram: see [`crate::groups`].
 #[map]
 static RUNQ_GROUPS: Array<u64> = Array::with_max_entries(2048, 0);
 
@@ -182,22 +182,6 @@ pub(crate) fn who(task: Kernel, id: u64) -> u64 {
     } else {
         id
     }
-}
-
-/// Where the histogram of a group is, by the table of those that have one.
-#[inline(always)]
-pub(crate) fn index_of(groups: &Array<u64>, id: u64) -> Option<u32> {
-    for probe in 0..RUNQ_PROBES {
-        let index = (id as u32).wrapping_add(probe) & setting!(group_mask);
-        let found = *groups.get(index)?;
-        if found == id {
-            return Some(index);
-        }
-        if found == RUNQ_FREE {
-            return None;
-        }
-    }
-    None
 }
 
 /// Counts a wait of the task into the histogram of its group, and says where that is.

@@ -44,8 +44,9 @@ use trimtab_ebpf::{TcpHist, bucket, duty, lost};
 
 use crate::{
     emit::{add, count_lost, now},
+    groups::index_of,
     kernel::{Kernel, has, load, offset, on},
-    runq::{group_of, index_of},
+    runq::group_of,
 };
 
 /// What is known of an accepted connection.
@@ -71,7 +72,7 @@ const UNKNOWN: u64 = u64::MAX - 1;
 #[btf_map]
 static CONNECTIONS: SkStorage<Connection> = SkStorage::new();
 
-/// The ids of the groups of which user space wants histograms, as `RUNQ_GROUPS`.
+/// The ids of the groups of which user space wants histograms, see [`crate::groups`].
 #[map]
 static TCP_GROUPS: Array<u64> = Array::with_max_entries(2048, 0);
 

@@ -185,7 +185,7 @@ fn the_table_of_groups_keeps_what_it_is_told() {
     let _turn = turn();
     let options = Options {
         probes: ProbeSet::of(Probe::RunqLatency),
-        max_runq_groups: 64,
+        max_groups: 64,
         ..Options::default()
     };
     let Ok(mut loaded) = Probes::load(&options) else {

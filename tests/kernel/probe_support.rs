@@ -10,6 +10,7 @@ use std::{
 
 use trimtab::probe::{Event, Law, Options, Probe, ProbeSet, Probes, Ring};
 use trimtab_core::signal::Resource;
+use trimtab_ebpf::{bucket, bucket_start};
 use trimtab_tests::{Group, Process, lab_bin, real_time};
 
 /// Probe tests take turns: each loads its own probes, and all of them would hear of every group.
@@ -128,4 +129,46 @@ pub(crate) fn work(group: &Group) -> Process {
         group,
         "while :; do i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done; sleep 0.02; done",
     )
+}
+
+/// How many samples a histogram has.
+pub(crate) fn samples(buckets: &[u64]) -> u64 {
+    buckets.iter().sum()
+}
+
+/// The bucket in which the share of the samples is reached.
+pub(crate) fn bucket_at(buckets: &[u64], share: f64) -> usize {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a test")]
+    let enough =
+        |index: &usize| samples(&buckets[..=*index]) as f64 >= share * samples(buckets) as f64;
+    (0..buckets.len()).find(enough).unwrap_or_default()
+}
+
+/// The value that the share of the values does not exceed.
+pub(crate) fn value_at(values: &mut [u64], share: f64) -> u64 {
+    values.sort_unstable();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of a test"
+    )]
+    let rank = (share * values.len() as f64).ceil() as usize;
+    values.get(rank.max(1) - 1).copied().unwrap_or_default()
+}
+
+/// Whether p50 and p99 of a histogram lie in the buckets of those of exact values, or beside them.
+pub(crate) fn agree(name: &str, buckets: &[u64], values: &mut [u64]) {
+    for share in [0.5, 0.99] {
+        let (ours, value) = (bucket_at(buckets, share), value_at(values, share));
+        eprintln!(
+            "{name}, {share}: {} ns and more, exactly {value} ns",
+            bucket_start(ours)
+        );
+        assert!(
+            ours.abs_diff(bucket(value)) <= 1,
+            "{name}, {share}: from {} ns on, but exactly {value} ns",
+            bucket_start(ours)
+        );
+    }
 }

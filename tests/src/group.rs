@@ -19,7 +19,7 @@ use crate::{
 /// Serialises the making of the common parent with its removal by the last group.
 static TREE: Mutex<()> = Mutex::new(());
 
-/// A cgroup in every hierarchy that governs CPU or memory.
+/// A cgroup in every hierarchy that governs CPU or memory, or counts block I/O.
 ///
 /// Dropping it kills what runs inside and removes it with everything below it, also while a panic unwinds.
 #[derive(Debug)]
@@ -129,6 +129,16 @@ impl Group {
     /// When the group is gone.
     pub fn memory_id(&self) -> Result<u64> {
         inode(&self.memory_dir())
+    }
+
+    /// The kernel's id of the group to which its block I/O is charged; `None` where the host has no
+    /// controller for that.
+    ///
+    /// # Errors
+    /// When the group is gone.
+    pub fn io_id(&self) -> Result<Option<u64>> {
+        let root = self.hierarchies.io.as_deref();
+        root.map(|root| inode(&below(root, &self.path))).transpose()
     }
 
     /// A command that starts inside the group: it joins before the program's first instruction.

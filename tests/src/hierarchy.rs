@@ -28,6 +28,8 @@ pub struct Hierarchies {
     pub cpuacct: PathBuf,
     /// Governs the memory limit.
     pub memory: PathBuf,
+    /// What block I/O is charged to; `None` on a v1 host without `blkio`.
+    pub io: Option<PathBuf>,
     /// The v2 tree of a hybrid host, which has identities and pressure but no controllers; on v2 the same as `cpu`.
     pub unified: Option<PathBuf>,
 }
@@ -54,6 +56,7 @@ impl Hierarchies {
         let mut roots = vec![self.cpu.as_path()];
         for root in [&self.cpuacct, &self.memory]
             .into_iter()
+            .chain(&self.io)
             .chain(&self.unified)
         {
             if !roots.contains(&root.as_path()) {
@@ -84,6 +87,7 @@ impl Hierarchies {
                 cpu,
                 cpuacct,
                 memory,
+                io: v1("blkio"),
                 unified,
             }),
             (None, _, None, Some(unified)) => Ok(Self {
@@ -91,6 +95,7 @@ impl Hierarchies {
                 cpu: unified.clone(),
                 cpuacct: unified.clone(),
                 memory: unified.clone(),
+                io: Some(unified.clone()),
                 unified: Some(unified),
             }),
             _ => bail!("no mounted cgroup hierarchy has both the cpu and the memory controller"),

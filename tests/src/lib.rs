@@ -17,6 +17,7 @@ pub mod podman;
 pub mod process;
 pub mod skip;
 pub mod systemd;
+pub mod tracing;
 mod tree;
 pub mod wait;
 
@@ -32,4 +33,5 @@ pub use podman::Podman;
 pub use process::{Process, hear_interrupts, lab_bin, real_time, trimtab_bin};
 pub use skip::skip;
 pub use systemd::Systemd;
+pub use tracing::{Traced, Tracing};
 pub use wait::eventually;

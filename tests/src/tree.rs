@@ -11,7 +11,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{files::write, hierarchy::Hierarchies, wait::eventually};
+use crate::{
+    files::{read, write},
+    hierarchy::Hierarchies,
+    wait::eventually,
+};
 
 /// Everything the harness creates lies below a directory with this name and its process id.
 const PARENT: &str = "trimtab-test-";
@@ -102,7 +106,13 @@ pub(crate) fn remove(directory: &Path) -> io::Result<()> {
 }
 
 pub(crate) fn enable_controllers(directory: &Path) -> Result<()> {
-    write(&directory.join("cgroup.subtree_control"), "+cpu +memory")
+    let control = directory.join("cgroup.subtree_control");
+    write(&control, "+cpu +memory")?;
+    let available = read(&directory.join("cgroup.controllers"))?;
+    if available.split_whitespace().any(|name| name == "io") {
+        write(&control, "+io")?;
+    }
+    Ok(())
 }
 
 pub(crate) fn below(root: &Path, path: &str) -> PathBuf {

@@ -15,12 +15,14 @@ use trimtab_ebpf::{Layout, Settings, Thread};
 #[cfg(feature = "probe-log")]
 use super::Log;
 use super::{
-    Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Ring, Runq, State, Tcp, Watches,
+    Block, Error, Lost, Options, Probe, ProbeSet, ProbeStatus, Reclaim, Ring, Runq, State, Tcp,
+    Watches, block,
     btf::Btf,
     hook::{Hook, attach, load_programs},
     plan::Plan,
-    process,
+    process, reclaim,
     ring::cpu_rings,
+    tcp,
 };
 
 /// Size of one cell of tasks that wait, as [`Options::runq_cells`] says.
@@ -44,6 +46,8 @@ pub struct Probes {
     watches: Watches,
     runq: Runq,
     tcp: Tcp,
+    reclaim: Reclaim,
+    block: Block,
     lost: Lost,
     #[cfg(feature = "probe-log")]
     log: Option<Log>,
@@ -109,7 +113,9 @@ impl Probes {
                 options.max_watches,
             )?,
             runq: Runq::of(&mut object, options)?,
-            tcp: Tcp::of(&mut object, options)?,
+            tcp: tcp::of(&mut object, options)?,
+            reclaim: reclaim::of(&mut object, options)?,
+            block: block::of(&mut object, options)?,
             lost: Lost::new(counts),
             #[cfg(feature = "probe-log")]
             log: Log::of(&mut object),
@@ -155,6 +161,28 @@ impl Probes {
             runq: &self.runq,
             tcp: &self.tcp,
         }
+    }
+
+    /// The histograms of direct reclaim, to read.
+    #[must_use]
+    pub const fn reclaim(&self) -> &Reclaim {
+        &self.reclaim
+    }
+
+    /// The histograms of direct reclaim, to register groups.
+    pub const fn reclaim_mut(&mut self) -> &mut Reclaim {
+        &mut self.reclaim
+    }
+
+    /// The histograms of block I/O, to read.
+    #[must_use]
+    pub const fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// The histograms of block I/O, to register groups.
+    pub const fn block_mut(&mut self) -> &mut Block {
+        &mut self.block
     }
 
     /// The counters of what was lost.
@@ -238,6 +266,10 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("RUNQ_BEHIND", options.groups())
         .map_max_entries("TCP_GROUPS", servers)
         .map_max_entries("TCP_HISTS", servers)
+        .map_max_entries("RECLAIM_GROUPS", options.groups())
+        .map_max_entries("RECLAIM_HISTS", options.groups())
+        .map_max_entries("BLOCK_GROUPS", options.groups())
+        .map_max_entries("BLOCK_HISTS", options.groups())
         .map_max_entries("CELLS", options.cells())
         .map_max_entries("CPUS", cpus())
         .map_max_entries("BASELINE_STARTS", starts)

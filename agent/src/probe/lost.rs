@@ -29,6 +29,8 @@ pub struct Losses {
     pub unknown_server: u64,
     /// Accepted connections for which there was no memory.
     pub no_storage: u64,
+    /// Reclaims and requests that began while too many were under way.
+    pub no_room: u64,
 }
 
 impl Lost {
@@ -50,6 +52,7 @@ impl Lost {
             stale: self.sum(lost::STALE)?,
             unknown_server: self.sum(lost::UNKNOWN_SERVER)?,
             no_storage: self.sum(lost::NO_STORAGE)?,
+            no_room: self.sum(lost::NO_ROOM)?,
         })
     }
 

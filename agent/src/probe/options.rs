@@ -27,8 +27,8 @@ pub struct Options {
     pub cpu_rings: Vec<u32>,
     /// How many groups can be watched, per controller.
     pub max_watches: u32,
-    /// How many groups can have histograms of their waiting, of 6 KiB each; rounded up to a power of two.
-    pub max_runq_groups: u32,
+    /// How many groups can have histograms, of 19 KiB each; rounded up to a power of two.
+    pub max_groups: u32,
     /// Cells for tasks that wait in a run queue, 16 bytes each; rounded up to a power of two.
     pub runq_cells: u32,
     /// When a nearly spent quota is worth a warning.
@@ -49,7 +49,7 @@ impl Options {
 
     /// Twice as many as groups, so that searches stay short.
     pub(super) fn groups(&self) -> u32 {
-        (2 * self.max_runq_groups.clamp(8, 1 << 16)).next_power_of_two()
+        (2 * self.max_groups.clamp(8, 1 << 16)).next_power_of_two()
     }
 }
 
@@ -60,7 +60,7 @@ impl Default for Options {
             ring_bytes: 256 << 10,
             cpu_rings: Vec::new(),
             max_watches: 4096,
-            max_runq_groups: 512,
+            max_groups: 512,
             runq_cells: 1 << 16,
             law: Law::default(),
             detached: Vec::new(),

@@ -77,6 +77,21 @@ const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
             ],
             GROUP,
         ],
+        Probe::ReclaimLatency => &[
+            &[
+                "task_cgroups",
+                "set_memory",
+                "css_cgroup",
+                "cgroup_parent_css",
+            ],
+            CGROUP,
+        ],
+        Probe::BlockLatency => &[
+            &["request_flags", "request_length", "request_bio"],
+            &["bio_owner", "owner_group", "block_cgroup"],
+            &["css_cgroup", "cgroup_parent_css"],
+            CGROUP,
+        ],
     }
 }
 
@@ -112,6 +127,7 @@ const fn optional(probe: Probe) -> &'static [(&'static str, &'static str)] {
                 "delays by I/O and page faults are not counted",
             ),
         ],
+        Probe::BlockLatency => &[("request_made", "the time in the queue is unknown")],
         _ => &[],
     }
 }

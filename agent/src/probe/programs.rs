@@ -46,7 +46,7 @@ const fn enter(
 }
 
 /// How many there are.
-pub(super) const COUNT: usize = 19;
+pub(super) const COUNT: usize = 25;
 
 /// All of them; where a hook has two, the one that serves more comes first.
 pub(super) static PROGRAMS: [Program; COUNT] = [
@@ -82,7 +82,18 @@ pub(super) static PROGRAMS: [Program; COUNT] = [
         &[Probe::ThrottledWaking],
     ),
     on_hook("sched_stat_runtime", &[Probe::QuotaNear, Probe::MemoryNear]),
-    on_hook("mm_vmscan_memcg_reclaim_end", &[Probe::ReclaimFailing]),
+    on_hook("mm_vmscan_memcg_reclaim_begin", &[Probe::ReclaimLatency]),
+    on_hook(
+        "mm_vmscan_memcg_reclaim_end",
+        &[Probe::ReclaimLatency, Probe::ReclaimFailing],
+    ),
+    in_place(
+        "failing_reclaim_end",
+        "mm_vmscan_memcg_reclaim_end",
+        &[Probe::ReclaimFailing],
+    ),
+    on_hook("mm_vmscan_direct_reclaim_begin", &[Probe::ReclaimLatency]),
+    on_hook("mm_vmscan_direct_reclaim_end", &[Probe::ReclaimLatency]),
     on_hook("mark_victim", &[Probe::OomKill]),
     on_hook("cgroup_mkdir", &[Probe::CgroupLifecycle]),
     on_hook("cgroup_rmdir", &[Probe::CgroupLifecycle]),
@@ -104,15 +115,20 @@ pub(super) static PROGRAMS: [Program; COUNT] = [
     ),
     on_hook("softirq_entry", &[Probe::SoftirqTime]),
     on_hook("softirq_exit", &[Probe::SoftirqTime]),
+    on_hook("block_rq_issue", &[Probe::BlockLatency]),
+    on_hook("block_rq_complete", &[Probe::BlockLatency]),
 ];
 
 /// The tracepoints of all programs.
-pub(super) const HOOKS: [&str; 14] = [
+pub(super) const HOOKS: [&str; 19] = [
     "sched_switch",
     "sched_wakeup",
     "sched_wakeup_new",
     "sched_stat_runtime",
+    "mm_vmscan_memcg_reclaim_begin",
     "mm_vmscan_memcg_reclaim_end",
+    "mm_vmscan_direct_reclaim_begin",
+    "mm_vmscan_direct_reclaim_end",
     "mark_victim",
     "cgroup_mkdir",
     "cgroup_rmdir",
@@ -122,6 +138,8 @@ pub(super) const HOOKS: [&str; 14] = [
     "tcp_sendmsg_locked",
     "softirq_entry",
     "softirq_exit",
+    "block_rq_issue",
+    "block_rq_complete",
 ];
 
 /// How a hook can be had.

@@ -1,21 +1,14 @@
 //! Run-queue waiting of the groups that are registered: histograms made in the kernel, and behind
 //! whom they waited.
 
-use aya::{
-    Ebpf, Pod,
-    maps::{Array, IterableMap as _, Map, MapData},
-};
+use aya::Ebpf;
 use trimtab_ebpf::{RunqBehind, RunqHist};
 
 use super::{
     Error, Options,
-    groups::Groups,
-    load::{duplicate, map_error, take},
+    groups::{Groups, Value, Values},
+    load::take,
 };
-
-const GROUPS: &str = "RUNQ_GROUPS";
-const HISTS: &str = "RUNQ_HISTS";
-const BEHIND: &str = "RUNQ_BEHIND";
 
 /// The histograms, by the id of the group whose CPU controller governs the task.
 ///
@@ -23,8 +16,8 @@ const BEHIND: &str = "RUNQ_BEHIND";
 /// may register and unregister; every handle may read.
 pub struct Runq {
     groups: Groups,
-    hists: Array<MapData, Entry<RunqHist>>,
-    behind: Array<MapData, Entry<RunqBehind>>,
+    hists: Values<RunqHist>,
+    behind: Values<RunqBehind>,
 }
 
 /// All that is known of one group's waiting since it was registered.
@@ -36,28 +29,20 @@ pub struct Waits {
     pub behind: RunqBehind,
 }
 
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct Entry<T>(T);
-
-// SAFETY: `repr(C)`, plain integers, without padding.
-unsafe impl Pod for Entry<RunqHist> {}
+// SAFETY: integers of one size.
+unsafe impl Value for RunqHist {}
 // SAFETY: as above.
-unsafe impl Pod for Entry<RunqBehind> {}
+unsafe impl Value for RunqBehind {}
 
 impl Runq {
     pub(super) fn of(object: &mut Ebpf, options: &Options) -> Result<Self, Error> {
-        let groups = Groups::new(GROUPS, take(object, GROUPS)?, options.max_runq_groups)?;
-        let [hists, behind] = [HISTS, BEHIND].map(|name| take(object, name));
-        Self::new(groups, hists?, behind?)
-    }
-
-    fn new(groups: Groups, hists: Map, behind: Map) -> Result<Self, Error> {
-        let refused = |name| move |source| map_error(name, "open", 0, source);
+        const GROUPS: &str = "RUNQ_GROUPS";
+        const HISTS: &str = "RUNQ_HISTS";
+        const BEHIND: &str = "RUNQ_BEHIND";
         Ok(Self {
-            groups,
-            hists: Array::try_from(hists).map_err(refused(HISTS))?,
-            behind: Array::try_from(behind).map_err(refused(BEHIND))?,
+            groups: Groups::new(GROUPS, take(object, GROUPS)?, options.max_groups)?,
+            hists: Values::new(HISTS, take(object, HISTS)?)?,
+            behind: Values::new(BEHIND, take(object, BEHIND)?)?,
         })
     }
 
@@ -66,11 +51,11 @@ impl Runq {
     /// # Errors
     /// When the file descriptors cannot be duplicated.
     pub fn try_clone(&self) -> Result<Self, Error> {
-        Self::new(
-            self.groups.try_clone()?,
-            duplicate(HISTS, self.hists.map())?,
-            duplicate(BEHIND, self.behind.map())?,
-        )
+        Ok(Self {
+            groups: self.groups.try_clone()?,
+            hists: self.hists.try_clone()?,
+            behind: self.behind.try_clone()?,
+        })
     }
 
     /// Starts a histogram for the group `id`; one that is there goes on.
@@ -78,14 +63,15 @@ impl Runq {
     /// # Errors
     /// [`Error::Full`], or the system call's error.
     pub fn register(&mut self, id: u64) -> Result<(), Error> {
-        let Some(index) = self.groups.vacancy(id)? else {
-            return Ok(());
-        };
-        self.hists
-            .set(index, Entry(RunqHist::default()), 0)
-            .map_err(|source| map_error(HISTS, "update", id, source))?;
-        self.set_behind(index, RunqBehind::default())?;
-        self.groups.put(index, id)
+        let Self {
+            groups,
+            hists,
+            behind,
+        } = self;
+        groups.insert(id, |index| {
+            hists.set(index, RunqHist::default())?;
+            behind.set(index, RunqBehind::default())
+        })
     }
 
     /// Drops the histogram of the group `id`. `false` when there was none.
@@ -103,8 +89,8 @@ impl Runq {
     pub fn read(&self, id: u64) -> Result<Option<Waits>, Error> {
         let waits = |index| {
             Ok(Waits {
-                hist: self.hist(index)?,
-                behind: self.behind(index)?,
+                hist: self.hists.get(index)?,
+                behind: self.behind.get(index)?,
             })
         };
         self.groups.find(id)?.map(waits).transpose()
@@ -119,8 +105,8 @@ impl Runq {
         let Some(index) = self.groups.find(id)? else {
             return Ok(());
         };
-        let behind = self.behind(index)?;
-        self.set_behind(
+        let behind = self.behind.get(index)?;
+        self.behind.set(
             index,
             RunqBehind {
                 ids: [0; trimtab_ebpf::BEHIND],
@@ -136,31 +122,10 @@ impl Runq {
     /// # Errors
     /// The system call's error.
     pub fn for_each(&self, mut each: impl FnMut(u64, &RunqHist)) -> Result<(), Error> {
-        self.groups.for_each(|index, id| {
-            each(id, &self.hist(index)?);
-            Ok(())
-        })
-    }
-
-    fn hist(&self, index: u32) -> Result<RunqHist, Error> {
-        let Entry(hist) = self
-            .hists
-            .get(&index, 0)
-            .map_err(|source| map_error(HISTS, "lookup", index.into(), source))?;
-        Ok(hist)
-    }
-
-    fn behind(&self, index: u32) -> Result<RunqBehind, Error> {
-        let Entry(behind) = self
-            .behind
-            .get(&index, 0)
-            .map_err(|source| map_error(BEHIND, "lookup", index.into(), source))?;
-        Ok(behind)
-    }
-
-    fn set_behind(&mut self, index: u32, behind: RunqBehind) -> Result<(), Error> {
-        self.behind
-            .set(index, Entry(behind), 0)
-            .map_err(|source| map_error(BEHIND, "update", index.into(), source))
+        for cell in self.groups.all() {
+            let (index, id) = cell?;
+            each(id, &self.hists.get(index)?);
+        }
+        Ok(())
     }
 }

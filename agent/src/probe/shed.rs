@@ -2,10 +2,18 @@
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use aya::maps::Map;
+use aya::{
+    Pod,
+    maps::{HashMap, Map},
+};
 use memmap2::MmapOptions;
 
-use super::{Error, Probe, ProbeSet, State, hook::Hook, load::Probes, programs::Program};
+use super::{
+    Error, Probe, ProbeSet, State,
+    hook::Hook,
+    load::{Probes, map_error},
+    programs::Program,
+};
 
 /// The map of tasks that wait, of which nothing is known after a while in which nobody looked.
 const CELLS: &str = "CELLS";
@@ -28,8 +36,15 @@ impl Probes {
         }
         plan.depend();
         let (before, on) = (self.on, plan.wanted());
-        if on.has(Probe::RunqLatency) && !before.has(Probe::RunqLatency) {
+        let returns = |probe| on.has(probe) && !before.has(probe);
+        if returns(Probe::RunqLatency) {
             self.forget_waits()?;
+        }
+        if returns(Probe::ReclaimLatency) {
+            self.forget_begun::<u32>("RECLAIMING")?;
+        }
+        if returns(Probe::BlockLatency) {
+            self.forget_begun::<u64>("ISSUED")?;
         }
         for hook in &mut self.hooks {
             hook.serve(&mut self.object, on)?;
@@ -68,6 +83,21 @@ impl Probes {
                 .map_mut(cells.fd().as_fd().as_raw_fd())
         };
         mapped.map_err(Error::Cells)?.fill(0);
+        Ok(())
+    }
+
+    /// Empties a map of when things began, for the same reason.
+    fn forget_begun<K: Pod>(&mut self, name: &'static str) -> Result<(), Error> {
+        let refused = |call| move |source| map_error(name, call, 0, source);
+        let map = self
+            .object
+            .map_mut(name)
+            .ok_or(Error::Missing { what: "map", name })?;
+        let mut begun = HashMap::<_, K, u64>::try_from(map).map_err(refused("open"))?;
+        let keys = begun.keys().collect::<Result<Vec<_>, _>>();
+        for key in keys.map_err(refused("lookup"))? {
+            begun.remove(&key).map_err(refused("delete"))?;
+        }
         Ok(())
     }
 }

@@ -31,11 +31,15 @@ pub enum Probe {
     SoftirqTime,
     /// The list of threads, read when somebody asks.
     Processes,
+    /// Direct reclaim as a histogram per group.
+    ReclaimLatency,
+    /// Block I/O as a histogram per group.
+    BlockLatency,
 }
 
 impl Probe {
     /// Every probe, in the order in which `doctor` shows them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::RunqLatency,
         Self::QuotaNear,
         Self::ThrottledRunning,
@@ -48,6 +52,8 @@ impl Probe {
         Self::TcpLatency,
         Self::SoftirqTime,
         Self::Processes,
+        Self::ReclaimLatency,
+        Self::BlockLatency,
     ];
 
     /// The name in configuration, metrics and `doctor`.
@@ -66,6 +72,8 @@ impl Probe {
             Self::TcpLatency => "tcp-latency",
             Self::SoftirqTime => "softirq-time",
             Self::Processes => "processes",
+            Self::ReclaimLatency => "reclaim-latency",
+            Self::BlockLatency => "block-latency",
         }
     }
 
@@ -88,6 +96,13 @@ impl Probe {
             ],
             Self::SoftirqTime => &["softirq_entry", "softirq_exit"],
             Self::Processes => &[],
+            Self::ReclaimLatency => &[
+                "mm_vmscan_memcg_reclaim_begin",
+                "mm_vmscan_memcg_reclaim_end",
+                "mm_vmscan_direct_reclaim_begin",
+                "mm_vmscan_direct_reclaim_end",
+            ],
+            Self::BlockLatency => &["block_rq_issue", "block_rq_complete"],
         }
     }
 
@@ -105,7 +120,12 @@ impl Probe {
     #[must_use]
     pub const fn is_optional(self, on: ProbeSet) -> bool {
         match self {
-            Self::RunqLatency | Self::LoanDelays | Self::TcpLatency | Self::SoftirqTime => true,
+            Self::RunqLatency
+            | Self::LoanDelays
+            | Self::TcpLatency
+            | Self::SoftirqTime
+            | Self::ReclaimLatency
+            | Self::BlockLatency => true,
             Self::ThrottledRunning | Self::ThrottledWaking => on.has(Self::QuotaNear),
             Self::QuotaNear
             | Self::MemoryNear
@@ -131,6 +151,8 @@ impl Probe {
             Self::TcpLatency => duty::TCP_LATENCY,
             Self::SoftirqTime => duty::SOFTIRQ_TIME,
             Self::Processes => duty::PROCESSES,
+            Self::ReclaimLatency => duty::RECLAIM_LATENCY,
+            Self::BlockLatency => duty::BLOCK_LATENCY,
         }
     }
 }

@@ -301,9 +301,7 @@ impl Agent {
         self.hear(slot);
         self.read_counters(slot);
         if let Some(workload) = self.workloads.get_mut(slot) {
-            workload.first = workload.last.clone();
-            workload.first.memory = workload.memory_events(&mut self.scratch);
-            workload.used = [Amount::ZERO; 2];
+            workload.begin(&mut self.scratch);
         }
     }
 
@@ -347,6 +345,16 @@ impl Agent {
             && let Err(error) = probes.tcp().register(id)
         {
             tracing::warn!(%error, "the requests to a group's servers cannot be measured");
+        }
+        if let Some(id) = group.ids.memory
+            && let Err(error) = probes.reclaim_mut().register(id)
+        {
+            tracing::warn!(%error, "a group's reclaim cannot be measured");
+        }
+        if let Some(id) = group.ids.io
+            && let Err(error) = probes.block_mut().register(id)
+        {
+            tracing::warn!(%error, "a group's block I/O cannot be measured");
         }
         for resource in Resource::ALL {
             let (Some(id), Some(_)) = (group.ids.of(resource), &limits[resource.index()]) else {

@@ -31,10 +31,17 @@ impl Agent {
             return;
         };
         if let Some(probes) = &mut self.probes {
-            if let Some(id) = workload.group.ids.cpu {
-                // A group that has gone may have been dropped by the kernel already.
+            let ids = workload.group.ids;
+            // A group that has gone may have been dropped by the kernel already.
+            if let Some(id) = ids.cpu {
                 let _ = probes.runq().unregister(id);
                 let _ = probes.tcp().unregister(id);
+            }
+            if let Some(id) = ids.memory {
+                let _ = probes.reclaim_mut().unregister(id);
+            }
+            if let Some(id) = ids.io {
+                let _ = probes.block_mut().unregister(id);
             }
             for resource in Resource::ALL {
                 if let Some(id) = workload.group.ids.of(resource) {

@@ -13,6 +13,7 @@ use crate::{
     sense::{
         cgroup::Group,
         cpu::CpuStat,
+        faults::Faults,
         file::Scratch,
         memory::{MemoryEvents, MemoryReader},
         psi::{Psi, PsiReader},
@@ -95,6 +96,8 @@ pub(super) struct Sample {
     pub(super) cpu: CpuStat,
     /// `memory.events`.
     pub(super) memory: MemoryEvents,
+    /// `memory.stat`, at adoption only; `None` where memory is not counted.
+    pub(super) faults: Option<Faults>,
     /// Run-queue waiting; `None` where the probe is off.
     pub(super) runq: Option<Box<Waits>>,
     /// Requests to TCP servers; `None` where the probe is off.
@@ -104,6 +107,14 @@ pub(super) struct Sample {
 }
 
 impl Workload {
+    /// Takes the counters of now for those at adoption.
+    pub(super) fn begin(&mut self, scratch: &mut Scratch) {
+        self.first = self.last.clone();
+        self.first.memory = self.memory_events(scratch);
+        self.first.faults = self.faults(scratch);
+        self.used = [Amount::ZERO; 2];
+    }
+
     /// How it fares. Reads what only people ask for: the tick does not.
     pub(super) fn signals(&self) -> Signals {
         let (first, last) = (&self.first, &self.last);
@@ -134,7 +145,7 @@ impl Workload {
     }
 
     /// What it stalls on; nothing where there are no such files.
-    fn pressure(&self, scratch: &mut Scratch) -> Psi {
+    pub(super) fn pressure(&self, scratch: &mut Scratch) -> Psi {
         let read = |reader: &PsiReader| reader.read(scratch).ok()?.here();
         self.group.psi.as_ref().and_then(read).unwrap_or_default()
     }
@@ -144,6 +155,12 @@ impl Workload {
         let read = |reader: &MemoryReader| reader.events(scratch).ok()?.here();
         let events = self.group.memory.as_ref().and_then(read);
         events.unwrap_or(self.last.memory)
+    }
+
+    /// Refaults and major faults by now.
+    pub(super) fn faults(&self, scratch: &mut Scratch) -> Option<Faults> {
+        let read = |reader: &MemoryReader| reader.faults(scratch).ok()?.here();
+        self.group.memory.as_ref().and_then(read)
     }
 
     /// The path as `/proc/PID/cgroup` shows it.

@@ -18,7 +18,7 @@ use serde::Serialize;
 use trimtab_lab::{
     answer,
     arrivals::{Pattern, Plan, Spacing},
-    burn, burst, cache, flood, grow, join, load, serve, turns,
+    burn, burst, cache, direct, flood, grow, join, load, serve, turns,
 };
 
 /// Workloads with known behaviour, and the load that measures them.
@@ -55,6 +55,8 @@ enum Command {
     Turns(Turns),
     /// Send broadcasts over loopback for ever: softirqs without end
     Flood(Flood),
+    /// Read or write past the page cache, one request at a time
+    Direct(Direct),
     /// Join cgroups, then become another program
     Join(Join),
 }
@@ -236,6 +238,25 @@ struct Flood {
 }
 
 #[derive(Args)]
+struct Direct {
+    /// The file; made when it is too short
+    #[arg(long)]
+    file: PathBuf,
+    /// Bytes of a request
+    #[arg(long, default_value = "4KiB")]
+    size: ByteSize,
+    /// How many
+    #[arg(long)]
+    requests: u64,
+    /// Write instead of read
+    #[arg(long)]
+    write: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Join {
     /// A cgroup's directory; several may be given
     #[arg(long = "group", required = true)]
@@ -264,6 +285,7 @@ pub(crate) fn run() -> Result<()> {
         Command::Cache(cache) => cache.run(),
         Command::Turns(Turns { turns }) => print(&turns::run(turns)?, true),
         Command::Flood(Flood { sockets }) => match flood::flood(sockets)? {},
+        Command::Direct(direct) => direct.run(),
         Command::Join(join) => match join::join(&join.groups, &join.command)? {},
     }
 }
@@ -417,6 +439,18 @@ fn listen() -> Result<TcpListener> {
     writeln!(out, "{}", serde_json::json!({ "listen": listen }))?;
     out.flush()?;
     Ok(listener)
+}
+
+impl Direct {
+    fn run(self) -> Result<()> {
+        let direct = direct::Direct {
+            file: self.file,
+            size: self.size.as_u64(),
+            requests: self.requests,
+            write: self.write,
+        };
+        print(&direct.run()?, self.json)
+    }
 }
 
 /// One line of JSON, or the same indented for people.

@@ -8,6 +8,7 @@ pub mod burn;
 pub mod burst;
 pub mod cache;
 pub mod cpu;
+pub mod direct;
 pub mod flood;
 pub mod grow;
 pub mod join;
