@@ -27,6 +27,7 @@ mod process;
 mod restore;
 mod run;
 mod socket;
+mod stalls;
 mod tcp;
 mod trust;
 mod why;

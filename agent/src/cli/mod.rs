@@ -25,11 +25,16 @@ mod mode;
 mod output;
 mod pause;
 mod pin;
+#[cfg(test)]
+mod process_goldens;
 mod processes;
 mod restore;
 mod run;
 mod show;
 mod signals;
+mod stalls;
+#[cfg(test)]
+mod stalls_goldens;
 mod status;
 mod table;
 mod units;

@@ -7,6 +7,7 @@ use super::{
     context::Context,
     energy, gpus, identity, journal,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
+    stalls,
     table::Table,
     units::{bytes, count, duration, percent, quantity},
     workloads::mode,
@@ -33,6 +34,9 @@ pub(super) fn render(detail: &Detail) -> String {
     if workload.cpu.is_some() || workload.memory.is_some() {
         // Writing to a string cannot fail, here and below.
         let _ = write!(text, "\n{}", resources(workload));
+    }
+    if let Some(block) = &detail.stalls.block {
+        let _ = write!(text, "\n{}", stalls::block(block));
     }
     if let Some(shares) = gpus::shares(&workload.gpus) {
         let _ = write!(text, "\n{shares}");
@@ -83,6 +87,9 @@ fn about(detail: &Detail) -> String {
     let signals = signals(&workload.signals);
     if !signals.is_empty() {
         line("signals", signals.join("; "));
+    }
+    for (label, text) in stalls::lines(&detail.stalls) {
+        line(label, text);
     }
     if let Some(share) = &workload.energy {
         line("energy", energy::workload(share));

@@ -78,6 +78,7 @@ impl Backend for Shared {
             workload: agent.shown(workload),
             children,
             counters: workload.counters.clone(),
+            stalls: agent.stalls(workload),
             recent: agent
                 .journal
                 .last(&workload.shown_path(), RECENT)

@@ -20,6 +20,7 @@ mod release;
 mod reports;
 mod selection;
 mod snapshot;
+mod stalls;
 mod start;
 mod tcp;
 mod view;

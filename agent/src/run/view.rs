@@ -62,6 +62,7 @@ impl Agent {
                 .map(|resource| self.pool(resource))
                 .collect(),
             fast_loop: self.fast_loop(),
+            pressure: self.node_pressure(),
             gpus: self.gpus(),
             energy: self.energy(),
             identity: self.identity_findings(),

@@ -13,15 +13,16 @@ use trimtab::{
         Backend, Refusal, Server,
         auth::Groups,
         view::{
-            Adoption, Cost, Counters, Detail, Energy, EnergyShare, EnergyState, Entry, EntryKind,
-            Finding, FindingState, Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus, Identity,
-            Input, Process, Processes, ProgramCost, Quantity, Reason, Released, ResourceState,
-            Shed, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
+            Adoption, Counters, Detail, EnergyShare, Entry, EntryKind, Finding, FindingState,
+            GpuShare, Identity, Input, Process, Processes, Quantity, Reason, Released,
+            ResourceState, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
         },
     },
     identity::container::Qos,
 };
 use trimtab_core::signal::{Mode, Resource};
+
+use crate::views::{cost, energy, gpus, stalls};
 
 /// The program under test: the one that was built with these tests, or, where they run on another
 /// machine, the one that `TRIMTAB_BIN` names.
@@ -201,6 +202,7 @@ pub(crate) fn detail(name: &str) -> Detail {
         workload: workload(name),
         children: vec![format!("/demo/{name}/child")],
         counters: released().counters,
+        stalls: stalls(),
         recent: vec![entry(1, name)],
     }
 }
@@ -212,57 +214,12 @@ pub(crate) fn status() -> Status {
         config_path: "/x".into(),
         config_error: Some("wrong".into()),
         journal_seq: 9,
+        pressure: stalls().pressure,
         gpus: gpus(),
         cost: cost(),
         energy: energy(),
         identity: vec![finding()],
         ..Status::default()
-    }
-}
-
-/// Nothing in it is what it is by default.
-fn energy() -> Energy {
-    Energy {
-        state: EnergyState::Refused,
-        why: "because".into(),
-        milliwatts: Some(1),
-        package_milliwatts: Some(2),
-        memory_milliwatts: Some(3),
-        gpu_milliwatts: Some(4),
-        idle_milliwatts: Some(5),
-        unattributed_milliwatts: Some(6),
-        millijoules: 7,
-        idle_millijoules: 8,
-        unattributed_millijoules: 9,
-    }
-}
-
-/// Nothing in it is what it is by default.
-fn cost() -> Cost {
-    Cost {
-        cpu_micro_cpus: Some(1),
-        probes_micro_cpus: Some(2),
-        budget_micro_cpus: 3,
-        over_cpu: true,
-        map_bytes: 4,
-        guardian_bytes: 5,
-        budget_bytes: 6,
-        over_memory: true,
-        age_ns: Some(7),
-        why: "because".into(),
-        programs: vec![ProgramCost {
-            name: "a".into(),
-            hook: "b".into(),
-            probes: vec!["c".into()],
-            runs_per_second: 8,
-            ns_per_run: Some(9),
-            micro_cpus: 10,
-        }],
-        shed: vec![Shed {
-            probe: "d".into(),
-            for_ns: 11,
-            back_after_ns: 12,
-        }],
     }
 }
 
@@ -322,54 +279,6 @@ pub(crate) fn processes(of: Option<&str>) -> Processes {
         processes: vec![process],
         left_out: 21,
         degraded: "no delays".into(),
-    }
-}
-
-/// Devices in every state; in the first, every field has a value of its own.
-fn gpus() -> Gpus {
-    let whole = Gpu {
-        index: 1,
-        uuid: "GPU-2".into(),
-        name: "three".into(),
-        state: GpuState::Here,
-        why: "four".into(),
-        used_percent: Some(5),
-        memory_used_bytes: Some(6),
-        memory_total_bytes: Some(7),
-        power_milliwatts: Some(8),
-        power_limit_milliwatts: Some(9),
-        sm_clock_mhz: Some(10),
-        memory_clock_mhz: Some(11),
-        temperature_celsius: Some(12),
-        throttled_by: vec!["thirteen".into()],
-        ecc_uncorrected: Some(14),
-        last_xid: Some(15),
-        mig: Some(true),
-        instances: vec![GpuInstance {
-            index: 16,
-            uuid: "MIG-17".into(),
-            memory_used_bytes: Some(18),
-            memory_total_bytes: Some(19),
-        }],
-        processes: Some(20),
-        unattributed_memory_bytes: Some(21),
-        unattributed_percent: Some(22),
-        mps: true,
-        waits_for_cpu: vec!["/twenty-three".into()],
-    };
-    let states = [GpuState::Lost, GpuState::Denied, GpuState::Unreadable];
-    let others = states.map(|state| Gpu {
-        state,
-        ..Gpu::default()
-    });
-    Gpus {
-        driver: GpuDriver::Silent,
-        why: "a".into(),
-        age_ns: Some(24),
-        silent_ns: Some(25),
-        devices: [whole].into_iter().chain(others).collect(),
-        devices_left_out: 26,
-        processes_left_out: 27,
     }
 }
 

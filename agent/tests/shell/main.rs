@@ -10,3 +10,4 @@ mod api;
 mod cli;
 mod fake;
 mod run;
+mod views;

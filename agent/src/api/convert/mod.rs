@@ -9,6 +9,7 @@ mod gpu;
 mod identity;
 mod journal;
 mod process;
+mod stalls;
 mod tcp;
 mod why;
 mod workload;
@@ -133,6 +134,7 @@ impl From<view::Status> for proto::StatusReply {
             pinned: status.pinned,
             pools: all(status.pools),
             fast_loop: Some(status.fast_loop.into()),
+            pressure: Some(status.pressure.into()),
             gpus: Some(status.gpus.into()),
             energy: Some(status.energy.into()),
             identity: all(status.identity),
@@ -164,6 +166,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             pinned: status.pinned,
             pools: each(status.pools)?,
             fast_loop: need(status.fast_loop, "fast_loop")?,
+            pressure: need(status.pressure, "pressure")?,
             gpus: need(status.gpus, "gpus")?,
             energy: need(status.energy, "energy")?,
             identity: each(status.identity)?,

@@ -144,6 +144,7 @@ impl From<view::Detail> for proto::GetWorkloadReply {
             workload: Some(detail.workload.into()),
             children: detail.children,
             counters: Some(detail.counters.into()),
+            stalls: Some(detail.stalls.into()),
             recent: all(detail.recent),
         }
     }
@@ -157,6 +158,7 @@ impl TryFrom<proto::GetWorkloadReply> for view::Detail {
             workload: need(detail.workload, "workload")?,
             children: detail.children,
             counters: need(detail.counters, "counters")?,
+            stalls: need(detail.stalls, "stalls")?,
             recent: each(detail.recent)?,
         })
     }

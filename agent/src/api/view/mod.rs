@@ -8,6 +8,7 @@ mod find;
 mod gpu;
 mod identity;
 mod process;
+mod stalls;
 mod tcp;
 mod why;
 
@@ -20,6 +21,7 @@ pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use identity::Identity;
 pub use process::{Process, Processes, sort};
+pub use stalls::{Block, Lacks, Latency, Pressure, Pressures, Reclaim, Stalls};
 pub use tcp::Tcp;
 pub use why::{WaitCause, WaitKind, Why};
 
@@ -77,6 +79,8 @@ pub struct Status {
     pub pools: Vec<Pool>,
     /// The thread that answers events.
     pub fast_loop: FastLoop,
+    /// The node's pressure.
+    pub pressure: Pressures,
     /// The node's GPUs.
     pub gpus: Gpus,
     /// What the node draws.
@@ -240,6 +244,8 @@ pub struct Detail {
     pub children: Vec<String>,
     /// What was done to it.
     pub counters: Counters,
+    /// What its tasks stalled on.
+    pub stalls: Stalls,
     /// Its last few journal entries, oldest first.
     pub recent: Vec<Entry>,
 }

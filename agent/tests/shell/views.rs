@@ -1,0 +1,143 @@
+//! What the fake agent shows of the node and of stalls: no field is what it is by default.
+
+use trimtab::api::view::{
+    Block, Cost, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState, Gpus, Lacks, Latency,
+    Pressure, Pressures, ProgramCost, Reclaim, Shed, Stalls,
+};
+
+/// Stalls in which every field has a value of its own.
+pub(crate) fn stalls() -> Stalls {
+    let latency = |count| Latency {
+        count,
+        total_ns: count + 1,
+        p50_ns: Some(count + 2),
+        p99_ns: None,
+    };
+    let pressure = |some_bp: u32| Pressure {
+        some_bp,
+        some_ns: 41,
+        full_bp: some_bp + 1,
+        full_ns: 42,
+    };
+    Stalls {
+        reclaim: Some(Reclaim {
+            limit: latency(10),
+            node: latency(20),
+        }),
+        memory: Some(Lacks {
+            working_set_bytes: 31,
+            refaults_anon: Some(32),
+            refaults_file: Some(33),
+            major_faults: None,
+            high: 34,
+            max: 35,
+            oom: 36,
+        }),
+        block: Some(Block {
+            read: latency(50),
+            read_bytes: 61,
+            written: latency(70),
+            written_bytes: 81,
+            queued: latency(90),
+        }),
+        pressure: Pressures {
+            cpu: Some(pressure(43)),
+            memory: Some(pressure(45)),
+            io: None,
+        },
+    }
+}
+
+/// Nothing in it is what it is by default.
+pub(crate) fn energy() -> Energy {
+    Energy {
+        state: EnergyState::Refused,
+        why: "because".into(),
+        milliwatts: Some(1),
+        package_milliwatts: Some(2),
+        memory_milliwatts: Some(3),
+        gpu_milliwatts: Some(4),
+        idle_milliwatts: Some(5),
+        unattributed_milliwatts: Some(6),
+        millijoules: 7,
+        idle_millijoules: 8,
+        unattributed_millijoules: 9,
+    }
+}
+
+/// Nothing in it is what it is by default.
+pub(crate) fn cost() -> Cost {
+    Cost {
+        cpu_micro_cpus: Some(1),
+        probes_micro_cpus: Some(2),
+        budget_micro_cpus: 3,
+        over_cpu: true,
+        map_bytes: 4,
+        guardian_bytes: 5,
+        budget_bytes: 6,
+        over_memory: true,
+        age_ns: Some(7),
+        why: "because".into(),
+        programs: vec![ProgramCost {
+            name: "a".into(),
+            hook: "b".into(),
+            probes: vec!["c".into()],
+            runs_per_second: 8,
+            ns_per_run: Some(9),
+            micro_cpus: 10,
+        }],
+        shed: vec![Shed {
+            probe: "d".into(),
+            for_ns: 11,
+            back_after_ns: 12,
+        }],
+    }
+}
+
+/// Devices in every state; in the first, every field has a value of its own.
+pub(crate) fn gpus() -> Gpus {
+    let whole = Gpu {
+        index: 1,
+        uuid: "GPU-2".into(),
+        name: "three".into(),
+        state: GpuState::Here,
+        why: "four".into(),
+        used_percent: Some(5),
+        memory_used_bytes: Some(6),
+        memory_total_bytes: Some(7),
+        power_milliwatts: Some(8),
+        power_limit_milliwatts: Some(9),
+        sm_clock_mhz: Some(10),
+        memory_clock_mhz: Some(11),
+        temperature_celsius: Some(12),
+        throttled_by: vec!["thirteen".into()],
+        ecc_uncorrected: Some(14),
+        last_xid: Some(15),
+        mig: Some(true),
+        instances: vec![GpuInstance {
+            index: 16,
+            uuid: "MIG-17".into(),
+            memory_used_bytes: Some(18),
+            memory_total_bytes: Some(19),
+        }],
+        processes: Some(20),
+        unattributed_memory_bytes: Some(21),
+        unattributed_percent: Some(22),
+        mps: true,
+        waits_for_cpu: vec!["/twenty-three".into()],
+    };
+    let states = [GpuState::Lost, GpuState::Denied, GpuState::Unreadable];
+    let others = states.map(|state| Gpu {
+        state,
+        ..Gpu::default()
+    });
+    Gpus {
+        driver: GpuDriver::Silent,
+        why: "a".into(),
+        age_ns: Some(24),
+        silent_ns: Some(25),
+        devices: [whole].into_iter().chain(others).collect(),
+        devices_left_out: 26,
+        processes_left_out: 27,
+    }
+}
