@@ -54,6 +54,12 @@ impl Probes {
         Ok(())
     }
 
+    /// Whether a probe is on, or would be were it not shed.
+    #[must_use]
+    pub const fn may_have(&self, probe: Probe) -> bool {
+        self.plan.wanted().has(probe)
+    }
+
     /// The probes that are on, wholly or in part.
     #[must_use]
     pub const fn on(&self) -> ProbeSet {

@@ -331,7 +331,6 @@ impl Agent {
 
     /// Tells the kernel to raise events for a group.
     fn watch(&mut self, slot: Slot, group: &Group, limits: &[Option<LimitState>; 2], mode: Mode) {
-        let counts_requests = self.probe_on(Probe::TcpLatency);
         let Some(probes) = &mut self.probes else {
             return;
         };
@@ -341,7 +340,7 @@ impl Agent {
             tracing::warn!(%error, "a group's waiting cannot be measured");
         }
         if let Some(id) = group.ids.cpu
-            && counts_requests
+            && probes.may_have(Probe::TcpLatency)
             && let Err(error) = probes.tcp().register(id)
         {
             tracing::warn!(%error, "the requests to a group's servers cannot be measured");
