@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use aya::sys::{Stats, enable_stats};
 use tempfile::TempDir;
 use trimtab::probe::{self, Baseline, Options, Probe, ProbeSet, Probes};
 use trimtab_tests::{Process, eventually};
@@ -153,6 +154,8 @@ pub(crate) fn bpftrace() -> Result<(Process, TempDir)> {
         include.path().display()
     ));
     let mut process = Process::spawn(command.stderr(Stdio::piped()))?;
+    // That its programs run can only be seen while runs are counted.
+    let _statistics = enable_stats(Stats::RunTime).context("cannot switch statistics on")?;
     let attached = eventually(ATTACH, || {
         let busy = programs::of(process.id()).is_ok_and(|(_, ran)| ran >= BUSY_PROGRAMS);
         busy || !matches!(process.try_wait(), Ok(None))
