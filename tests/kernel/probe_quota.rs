@@ -180,7 +180,12 @@ fn pod(watch_parent: bool, probe: Probe, kind: u32) -> Option<(Vec<Event>, u64)>
     if watch_parent {
         watch(&mut loaded, Resource::Cpu, &parent, SLOT);
     }
-    let _running = children.each_ref().map(spin);
+    // Both at once: one that has the first period to itself is at its own limit, too.
+    let spinner = |child| Ready::spinner(child).expect("a shell");
+    let mut running = children.each_ref().map(spinner);
+    for spinner in &mut running {
+        spinner.go().expect("a waiting shell");
+    }
     let events = collect(&mut ring, Duration::from_secs(2), |events| {
         of_kind(events, kind).len() >= 3
     });
