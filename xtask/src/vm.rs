@@ -32,7 +32,7 @@ pub(crate) struct Vm {
     #[arg(long, default_value = "tcg,thread=multi")]
     accel: String,
     /// Seconds until the guest is given up
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = 2400)]
     timeout: u64,
     /// Only the tests whose name contains this
     #[arg(long)]
@@ -68,7 +68,7 @@ impl Vm {
             cpus: 2,
             memory: "2G".into(),
             accel: "tcg,thread=multi".into(),
-            timeout: 1200,
+            timeout: 2400,
             filter: None,
             release: false,
             keep: false,
