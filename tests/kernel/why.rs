@@ -57,9 +57,15 @@ fn blamed(agent: &Agent, victim: &Group, cause: &str, behind: Option<&str>) -> R
     Ok((share, waited / (ran + waited)))
 }
 
+/// Lets what was started get going.
+fn begin() {
+    thread::sleep(Duration::from_millis(1_500));
+}
+
 /// Lets it go on for long enough to fill the window.
 fn go_on() {
-    thread::sleep(Duration::from_millis(4_500));
+    begin();
+    thread::sleep(Duration::from_secs(3));
 }
 
 #[test]
@@ -151,8 +157,10 @@ fn a_short_task_in_between_is_not_blamed() -> Result<()> {
         }
         Ok((ns, other.cpu_stat()?.usage_ns))
     };
+    // Who is not yet spinning would be missing in the truth, which is to be of the window alone.
+    begin();
     let before = ran()?;
-    go_on();
+    thread::sleep(Duration::from_secs(3));
     let after = ran()?;
     let (between, other) = (after.0 - before.0, after.1 - before.1);
     #[expect(clippy::cast_precision_loss, reason = "ns of some seconds")]
