@@ -17,7 +17,7 @@ use trimtab_ebpf::{BEHIND, RunqBehind};
 
 use crate::{
     emit::add,
-    stretch::{self, Cpu, IDLE, SYSTEM},
+    stretch::{self, IDLE, SYSTEM},
 };
 
 /// Waits below this, in ns, are what a switch and a wake-up take.
@@ -29,12 +29,18 @@ static RUNQ_BEHIND: Array<RunqBehind> = Array::with_max_entries(2048, 0);
 
 /// A task of the group `own`, whose histogram has this index, waited on this CPU.
 #[inline(always)]
-pub(crate) fn note(index: u32, own: u64, cpu: *mut Cpu, since: u64, now: u64) {
-    if now - since < SHORT {
-        return;
+pub(crate) fn note(index: u32, own: u64, cpu: u32, since: u64, now: u64) {
+    if now - since >= SHORT {
+        divide(index, own, cpu, since, now);
     }
-    let Some(behind) = RUNQ_BEHIND.get_ptr_mut(index) else {
-        return;
+}
+
+/// A function that the verifier follows once, and not again for every way that leads to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn divide(index: u32, own: u64, cpu: u32, since: u64, now: u64) -> u32 {
+    let (Some(behind), Some(cpu)) = (RUNQ_BEHIND.get_ptr_mut(index), stretch::cpu(cpu)) else {
+        return 0;
     };
     let rest = stretch::between(cpu, since, now, |who, ns| blame(behind, own, who, ns));
     // SAFETY: a map value, which outlives the program's run.
@@ -43,6 +49,7 @@ pub(crate) fn note(index: u32, own: u64, cpu: *mut Cpu, since: u64, now: u64) {
         add(&raw mut (*behind).idle_ns, rest.idle);
         add(&raw mut (*behind).unnamed_ns, rest.forgotten);
     }
+    0
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use trimtab_ebpf::{Level, NO_SLOT, duty, kind, lost};
 
 use crate::{
-    emit::{count_lost, now, tell},
+    emit::{News, count_lost, now, tell},
     kernel::{Kernel, load, on},
     level::{hierarchy_of, id_of},
 };
@@ -46,14 +46,14 @@ fn changed(kind: u32, cgroup: Kernel) -> i32 {
         ..Level::default()
     };
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    tell(
-        now(),
+    tell(&News {
+        time: now(),
         kind,
         pid,
-        hierarchy_of(cgroup),
-        parent,
-        &level,
-        &level,
-    );
+        hierarchy: hierarchy_of(cgroup),
+        used: parent,
+        lowest: &level,
+        highest: &level,
+    });
     0
 }

@@ -21,7 +21,7 @@ use aya_ebpf::{macros::map, maps::PerCpuArray};
 use trimtab_ebpf::{Level, MAX_LEVELS, Watch, kind};
 
 use crate::{
-    emit::{add, alarm},
+    emit::{self, News, add, alarm},
     kernel::{Kernel, load},
     level::{cpu_watch, hierarchy_of, id_of, wants},
     quota::{NO_QUOTA, is_fair, level},
@@ -95,7 +95,7 @@ pub(crate) fn left(cpu: *mut Cpu, prev: Kernel, now: u64) {
 
 /// `next` gets the CPU at `now` after waiting for `ns`, and was not throttled.
 #[inline(always)]
-pub(crate) fn late(cpu: *mut Cpu, next: Kernel, ns: u64, now: u64) {
+pub(crate) fn late(next: Kernel, ns: u64, now: u64) {
     if ns < LATE || !is_fair(next) {
         return;
     }
@@ -114,12 +114,7 @@ pub(crate) fn late(cpu: *mut Cpu, next: Kernel, ns: u64, now: u64) {
     if time < since {
         return;
     }
-    let mut behind = 0;
-    let _rest = stretch::between(cpu, since, now, |who, ns| {
-        if who == leaf {
-            behind += ns;
-        }
-    });
+    let behind = behind(leaf, emit::cpu(), since, now);
     // SAFETY: as above.
     let borrower = unsafe { &(*left).lent };
     let Some(watch) = cpu_watch(borrower.id) else {
@@ -135,18 +130,35 @@ pub(crate) fn late(cpu: *mut Cpu, next: Kernel, ns: u64, now: u64) {
     }
     let next_leaf = load!(load!(next, task_group as Kernel), group_cgroup as Kernel);
     let waiting = level(lender, next_leaf);
-    if alarm(
-        now,
-        kind::LOAN_DELAYS,
+    if alarm(&News {
+        time: now,
+        kind: kind::LOAN_DELAYS,
         pid,
         hierarchy,
-        delayed,
-        borrower,
-        &waiting,
-    ) {
+        used: delayed,
+        lowest: borrower,
+        highest: &waiting,
+    }) {
         // SAFETY: a map value; what another CPU has just added is lost.
         unsafe { (*watch).delayed = 0 };
     }
+}
+
+/// For how long the group `leaf` had the CPU in that time, in ns.
+///
+/// A function that the verifier follows once, and not again for every way that leads to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn behind(leaf: u64, cpu: u32, since: u64, now: u64) -> u64 {
+    let mut behind = 0;
+    if let Some(cpu) = stretch::cpu(cpu) {
+        let _rest = stretch::between(cpu, since, now, |who, ns| {
+            if who == leaf {
+                behind += ns;
+            }
+        });
+    }
+    behind
 }
 
 /// The lowest group above the task that has been given more than its own, and uses it.

@@ -6,7 +6,7 @@ use aya_ebpf::{
     btf_maps,
     helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
     macros::{btf_map, map},
-    maps::{PerCpuArray, RingBuf},
+    maps::{PerCpuArray, RingBuf, ring_buf::RingBufEntry},
 };
 use trimtab_ebpf::{Event, Level, lost};
 
@@ -49,62 +49,49 @@ pub(crate) fn add(counter: *mut u64, amount: u64) {
     }
 }
 
-/// Sends an event that is to be acted on at once, by this CPU's own ring if it can; `false`, and
-/// counted, when there is no room anywhere.
+/// What happened: an [`Event`] but for the CPU, which is where it is sent from.
+pub(crate) struct News<'a> {
+    pub(crate) time: u64,
+    pub(crate) kind: u32,
+    pub(crate) pid: u32,
+    pub(crate) hierarchy: u32,
+    pub(crate) used: u64,
+    pub(crate) lowest: &'a Level,
+    pub(crate) highest: &'a Level,
+}
+
+/// Sends what is to be acted on at once, by this CPU's own ring if it can; `false`, and counted, when
+/// there is no room anywhere.
 #[inline(always)]
-pub(crate) fn alarm(
-    time: u64,
-    kind: u32,
-    pid: u32,
-    hierarchy: u32,
-    used: u64,
-    lowest: &Level,
-    highest: &Level,
-) -> bool {
+pub(crate) fn alarm(news: &News<'_>) -> bool {
     let own = CPU_EVENTS.get(cpu()).and_then(|ring| ring.reserve(0));
-    let Some(mut record) = own.or_else(|| EVENTS.reserve::<Event>(0)) else {
+    send(own.or_else(|| EVENTS.reserve(0)), news)
+}
+
+/// Sends what has its order among others of its kind; counted when the ring is full.
+#[inline(always)]
+pub(crate) fn tell(news: &News<'_>) {
+    send(EVENTS.reserve(0), news);
+}
+
+#[inline(always)]
+fn send(record: Option<RingBufEntry<Event>>, news: &News<'_>) -> bool {
+    let Some(mut record) = record else {
         count_lost(lost::RING_FULL);
         return false;
     };
     record.write(Event {
-        time,
-        kind,
+        time: news.time,
+        kind: news.kind,
         cpu: cpu(),
-        pid,
-        hierarchy,
-        used,
-        lowest: *lowest,
-        highest: *highest,
+        pid: news.pid,
+        hierarchy: news.hierarchy,
+        used: news.used,
+        lowest: *news.lowest,
+        highest: *news.highest,
     });
     record.submit(0);
     true
-}
-
-/// Sends an event in its order among others of its kind; counted when the ring is full.
-#[inline(always)]
-pub(crate) fn tell(
-    time: u64,
-    kind: u32,
-    pid: u32,
-    hierarchy: u32,
-    used: u64,
-    lowest: &Level,
-    highest: &Level,
-) {
-    let Some(mut record) = EVENTS.reserve::<Event>(0) else {
-        return count_lost(lost::RING_FULL);
-    };
-    record.write(Event {
-        time,
-        kind,
-        cpu: cpu(),
-        pid,
-        hierarchy,
-        used,
-        lowest: *lowest,
-        highest: *highest,
-    });
-    record.submit(0);
 }
 
 /// The CPU that the program runs on.

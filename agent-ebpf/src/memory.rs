@@ -16,7 +16,7 @@ use aya_ebpf::{
 use trimtab_ebpf::{Level, MAX_LEVELS, Raised, UNLIMITED, Watch, duty, kind, lost};
 
 use crate::{
-    emit::{alarm, count_lost, now, tell},
+    emit::{News, alarm, count_lost, now, tell},
     kernel::{Kernel, load, offset, on, setting},
     level::{Found, depth_of, due, hierarchy_of, id_of, memory_watch, slot_of, wants},
     log::say,
@@ -123,15 +123,15 @@ fn killed(task: Kernel, pid: u32) {
     } else {
         level(found.highest, leaf)
     };
-    tell(
-        now(),
-        kind::OOM_KILL,
+    tell(&News {
+        time: now(),
+        kind: kind::OOM_KILL,
         pid,
-        hierarchy_of(leaf),
-        u64::from(pid),
-        &lowest,
-        &highest,
-    );
+        hierarchy: hierarchy_of(leaf),
+        used: u64::from(pid),
+        lowest: &lowest,
+        highest: &highest,
+    });
 }
 
 /// The lowest watched level from `css` upwards, or `css` itself.
@@ -256,15 +256,15 @@ fn raise(kind: u32, task: Kernel, found: &Found) {
     }
     let leaf = load!(memory_css(task), css_cgroup as Kernel);
     let (lowest, highest) = (level(found.lowest, leaf), level(found.highest, leaf));
-    if alarm(
-        now,
+    if alarm(&News {
+        time: now,
         kind,
-        load!(task, task_tgid as u32),
-        hierarchy_of(leaf),
-        u64::from(slot_of(Some(found.watch))),
-        &lowest,
-        &highest,
-    ) {
+        pid: load!(task, task_tgid as u32),
+        hierarchy: hierarchy_of(leaf),
+        used: u64::from(slot_of(Some(found.watch))),
+        lowest: &lowest,
+        highest: &highest,
+    }) {
         let again = limit == raised.limit && now.wrapping_sub(raised.time) < QUIET;
         let doubled = raised.period * 2;
         let gap = if !again {

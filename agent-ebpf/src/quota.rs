@@ -14,7 +14,7 @@
 use trimtab_ebpf::{Level, MAX_LEVELS, Raised, Watch, kind, law, lost};
 
 use crate::{
-    emit::{add, alarm, count_lost, now},
+    emit::{News, add, alarm, count_lost, now},
     kernel::{Kernel, has, load, offset, setting},
     level::{Found, cpu_watch, depth_of, due, hierarchy_of, id_of, slot_of, wants},
 };
@@ -198,15 +198,15 @@ fn raise(kind: u32, task: Kernel, found: &Found) {
     }
     let leaf = load!(load!(task, task_group as Kernel), group_cgroup as Kernel);
     let (lowest, highest) = (level(found.lowest, leaf), level(found.highest, leaf));
-    if alarm(
-        now,
+    if alarm(&News {
+        time: now,
         kind,
-        load!(task, task_tgid as u32),
-        hierarchy_of(leaf),
-        u64::from(slot_of(Some(found.watch))),
-        &lowest,
-        &highest,
-    ) {
+        pid: load!(task, task_tgid as u32),
+        hierarchy: hierarchy_of(leaf),
+        used: u64::from(slot_of(Some(found.watch))),
+        lowest: &lowest,
+        highest: &highest,
+    }) {
         *raised = Raised {
             time: now,
             limit,

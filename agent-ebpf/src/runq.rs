@@ -25,12 +25,12 @@ use trimtab_ebpf::{RunqHist, bucket, lost};
 
 use crate::{
     behind,
-    emit::{add, count_lost},
+    emit::{self, add, count_lost},
     groups::index_of,
     kernel::{Kernel, has, load, offset, setting},
     level::id_of,
     quota::is_fair,
-    stretch::{self, Cpu},
+    stretch,
 };
 
 /// A task that waits.
@@ -130,7 +130,6 @@ pub(crate) fn waiting(pid: u32) -> Option<(u64, u32)> {
 /// others, in ns, if it was not throttled.
 #[inline(always)]
 pub(crate) fn ends(
-    cpu: *mut Cpu,
     prev_pid: u32,
     task: Kernel,
     id: u64,
@@ -150,18 +149,18 @@ pub(crate) fn ends(
     if let Some(index) = index {
         // An idle CPU fetches what waits elsewhere.
         let there = if prev_pid == 0 { cpu_of(began) } else { None };
-        behind::note(index, id, there.unwrap_or(cpu), since, now);
+        behind::note(index, id, there.unwrap_or_else(emit::cpu), since, now);
     }
     Some(ns)
 }
 
 /// The CPU on which a wait began that was not throttled then.
 #[inline(always)]
-fn cpu_of(began: u32) -> Option<*mut Cpu> {
+fn cpu_of(began: u32) -> Option<u32> {
     if !has(offset!(task_queue)) || !has(offset!(queue_throttled_time)) || !has(offset!(task_cpu)) {
         return None;
     }
-    stretch::cpu((began & QUEUE) >> 16)
+    Some((began & QUEUE) >> 16)
 }
 
 /// The id of the task's group.

@@ -46,10 +46,10 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
                 delay::left(cpu, prev, now);
             }
             if let Some((since, mark)) = runq::waiting(next_pid)
-                && let Some(ns) = runq::ends(cpu, prev_pid, next, id, since, mark, now)
+                && let Some(ns) = runq::ends(prev_pid, next, id, since, mark, now)
                 && on(duty::LOAN_DELAYS)
             {
-                delay::late(cpu, next, ns, now);
+                delay::late(next, ns, now);
             }
             if turns {
                 stretch::begins(cpu, who, now);
