@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use toml::Table;
+use toml::{Table, Value as Toml};
 
 use crate::{files::read, process::trimtab_bin, wait::eventually};
 
@@ -75,6 +75,13 @@ impl Agent {
             let path = self.path(name).to_string_lossy().into_owned();
             agent.entry(key).or_insert(path.into());
         }
+        // A probe that is left out for its cost under emulation would be missing in what is tested.
+        let budget = agent
+            .entry("budget")
+            .or_insert_with(|| Table::new().into())
+            .as_table_mut()
+            .context("`agent.budget` is no table")?;
+        budget.entry("cpu").or_insert(Toml::Integer(64));
         fs::write(self.config(), toml::to_string(&table)?).context("cannot write the configuration")
     }
 
