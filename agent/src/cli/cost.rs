@@ -34,9 +34,8 @@ pub(super) fn lines(status: &Status) -> Vec<(&'static str, String)> {
 fn cpu(status: &Status) -> String {
     let cost = &status.cost;
     let Some(own) = cost.cpu_micro_cpus else {
-        let all = u128::from(status.cpu_time_ns) * 1_000_000 / u128::from(status.uptime_ns.max(1));
-        let all = u64::try_from(all).unwrap_or(u64::MAX);
-        return format!("{} of a CPU since the start", of_a_cpu(all));
+        // A share of so short a time would be that of the start alone.
+        return format!("{} of CPU time so far", duration(status.cpu_time_ns));
     };
     let probes = cost.probes_micro_cpus.map_or_else(
         || paint(FAINT, format!("probes not counted: {}", cost.why)),
