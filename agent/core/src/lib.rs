@@ -5,7 +5,9 @@
 //! agent and a replay run the very same code.
 #![forbid(unsafe_code)]
 
+pub mod baseline;
 pub mod decide;
 pub mod model;
+pub mod node;
 pub mod signal;
 pub mod snapshot;
