@@ -4,6 +4,16 @@
 //! Where the original calculates in floating point, so do these, in the same order, with no function
 //! beyond `exp2`, `ln`, `powf` and `sqrt`; what they order and what they hold are integers.
 
+pub mod autopilot;
+pub mod captain;
 pub mod histogram;
+pub mod k8s_cpu;
+pub mod koordinator;
+pub mod senpai;
+pub mod static_limits;
+pub mod threshold;
+pub mod vpa;
 
+mod autothrottle;
+mod declared;
 mod number;
