@@ -6,6 +6,7 @@
 
 pub mod autopilot;
 pub mod captain;
+pub mod choose;
 pub mod histogram;
 pub mod k8s_cpu;
 pub mod koordinator;
@@ -17,3 +18,5 @@ pub mod vpa;
 mod autothrottle;
 mod declared;
 mod number;
+
+pub use choose::{Baseline, Unknown, all, named};

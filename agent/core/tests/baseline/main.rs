@@ -2,6 +2,8 @@
 
 mod autopilot;
 mod captain;
+mod choose;
+mod every;
 mod histogram;
 mod k8s_cpu;
 mod koordinator;
