@@ -32,6 +32,11 @@ pub trait Controller {
     /// What it holds for a workload and what can therefore be promised to nobody else: floors, targets
     /// and reserved grants, or a request; never a momentary limit for which nothing is set aside.
     fn held(&self, slot: Slot, resource: Resource) -> Amount;
+
+    /// Use below which the kernel need not warn it: ns of CPU in a period, or bytes. 0 always warns.
+    fn usual(&self, _slot: Slot, _resource: Resource) -> u64 {
+        0
+    }
 }
 
 /// An order.

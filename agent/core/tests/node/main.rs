@@ -1,0 +1,9 @@
+//! The simulated node: hand-computed cases, and properties that hold for all.
+
+mod bandwidth;
+mod control;
+mod memory;
+mod properties;
+mod queue;
+mod support;
+mod tree;
