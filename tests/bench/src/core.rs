@@ -1,4 +1,5 @@
-//! What one tick of the decision core costs per workload, without any kernel.
+//! What one tick of the decision core costs per workload, without any kernel, and how fast the simulated node
+//! is.
 //!
 //! The use of every workload wanders, so that models, policies and guardrails all have work. The
 //! smallest number of workloads is the baseline of the larger ones: the cost per workload should
@@ -14,7 +15,10 @@ use trimtab_core::{
     snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
 
-use crate::spread::{Spread, count};
+use crate::{
+    speed,
+    spread::{Spread, count},
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -65,11 +69,15 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
         rows.push(row);
     }
     rows.first().context("no number of workloads was given")?;
+    let speed = speed::measure();
     if json {
         println!(
             "{}",
-            serde_json::to_string(&serde_json::json!({ "core": rows }))?
+            serde_json::to_string(&serde_json::json!({ "core": rows, "speed": speed }))?
         );
+    }
+    for row in speed.iter().filter(|_| !json) {
+        println!("{row}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,8 @@ mod reaction;
 mod requests;
 mod runq;
 mod server;
+mod simulator;
+mod speed;
 mod spread;
 mod statistics;
 mod warning;
@@ -53,10 +55,12 @@ enum Bench {
     Writes(writes::Args),
     /// A spinner and an allocator beside a server: the server's latency and limits.
     Neighbours(neighbours::Args),
-    /// What one tick of the decision core costs per workload.
+    /// What one tick of the decision core costs per workload, and how fast the simulated node is.
     Core(core::Args),
     /// What the probe of TCP requests says beside a packet capture, and what it costs.
     Requests(requests::Args),
+    /// The same loads in the kernel and in the simulated node.
+    Simulator(simulator::Args),
     /// The main job, live, on this host.
     Demo(demo::Args),
 }
@@ -75,6 +79,7 @@ fn main() -> Result<ExitCode> {
         Bench::Neighbours(args) => neighbours::run(&args, json),
         Bench::Core(args) => core::run(&args, json),
         Bench::Requests(args) => requests::run(&args, json),
+        Bench::Simulator(args) => simulator::run(&args, json),
         Bench::Demo(args) => demo::run(&args, json),
     }
 }

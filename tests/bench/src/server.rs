@@ -21,8 +21,14 @@ impl Server {
     /// The command that starts a server of two threads in a group. `cpu` is the CPU time of a
     /// request, as the lab's command line reads it.
     pub(crate) fn command(group: &Group, cpu: &str) -> Result<Command> {
+        Self::command_of(group, 2, cpu)
+    }
+
+    /// The same with so many threads.
+    pub(crate) fn command_of(group: &Group, threads: u32, cpu: &str) -> Result<Command> {
         let mut command = group.command(lab_bin()?)?;
-        command.args(["serve", "--threads", "2", "--cpu-per-request", cpu]);
+        command.args(["serve", "--threads", &threads.to_string()]);
+        command.args(["--cpu-per-request", cpu]);
         Ok(command)
     }
 
