@@ -12,5 +12,6 @@ mod grpc;
 pub mod identity;
 pub mod journal;
 pub mod probe;
+pub mod replay;
 pub mod run;
 pub mod sense;

@@ -1,0 +1,30 @@
+//! History to replay: traces read one series at a time, repaired where that is documented and counted,
+//! refused with file and line where it is not.
+//!
+//! What users write and what is repaired: `docs/REPLAY.md`. Data flow one way:
+//! [`Source`] (which files) -> rows as they stand in them (`read/`) -> [`Reader`] (repairs) -> [`Sample`].
+
+mod cells;
+mod columns;
+mod convert;
+mod decimal;
+mod error;
+mod fields;
+mod half;
+mod index;
+mod lines;
+mod read;
+mod reader;
+mod repair;
+mod series;
+mod source;
+mod unit;
+
+pub use columns::{Columns, ColumnsError};
+pub use error::{ReadError, Wrong};
+pub use half::{Half, half};
+pub use read::Format;
+pub use reader::{LeftOut, Reader};
+pub use repair::Repairs;
+pub use series::{CappedBy, Head, Kind, MOST_SAMPLES, Quantity, Sample, Scale, Series};
+pub use source::Source;

@@ -1,0 +1,11 @@
+//! Readers of history: every format, every repair, every refusal.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod any;
+mod bad;
+mod columns;
+mod formats;
+mod large;
+mod repairs;
+mod tell;
+mod traces;
