@@ -9,5 +9,6 @@ pub mod baseline;
 pub mod decide;
 pub mod model;
 pub mod node;
+pub mod record;
 pub mod signal;
 pub mod snapshot;

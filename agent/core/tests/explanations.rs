@@ -174,20 +174,17 @@ fn reasons_are_data() {
       "rule": "trim",
       "inputs": [
         {
-          "name": "percentile",
-          "value": {
+          "percentile": {
             "percent": 95,
             "window": 60000000000,
             "amount": 190000
           }
         },
         {
-          "name": "margin",
-          "value": 20
+          "margin": 20
         },
         {
-          "name": "use",
-          "value": 170500
+          "use": 170500
         }
       ],
       "clamps": [

@@ -10,9 +10,10 @@ use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
 use crate::model::Usage;
 use crate::signal::{Amount, Nanos, Resource};
+use serde::{Deserialize, Serialize};
 
 /// What the fast loop has done since the last tick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// Nothing: no event arrived.
     None,
@@ -23,7 +24,7 @@ pub(super) enum Answer {
 }
 
 /// State of one limit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Control {
     pub(super) resource: Resource,
     pub(super) bounds: Bounds,

@@ -7,9 +7,11 @@ use super::settings::{Bounds, Policy, Settings, WorkloadSpec};
 use crate::model::Usage;
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use crate::snapshot::NodeSignals;
+use serde::{Deserialize, Serialize};
 
-/// All that is known and decided. Same calls in the same order, same results.
-#[derive(Debug)]
+/// All that is known and decided. Same calls in the same order, same results; so also from a
+/// copy on, which is why it can be serialised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Engine {
     pub(super) settings: Settings,
     pub(super) paused: bool,
@@ -33,7 +35,7 @@ pub struct Engine {
 }
 
 /// One workload.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Workload {
     pub(super) epoch: u32,
     /// Place in the order of adoption: a parent's is smaller than its children's.
@@ -64,6 +66,22 @@ impl Engine {
             floors: Vec::new(),
             plans: Vec::new(),
         }
+    }
+
+    /// Whether it is one that could have come to be: for one that was read from somewhere.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let occupied = self.workloads.iter().flatten().count();
+        let mut order = self.order.clone();
+        order.sort_unstable();
+        order.dedup();
+        let ordered = order.iter().all(|slot| self.workload(*slot).is_some());
+        let ends = |slot: &Slot| self.ancestors(*slot).take(occupied + 1).count() <= occupied;
+        ordered
+            && order.len() == occupied
+            && self.order.len() == occupied
+            && self.floors.len() == self.workloads.len()
+            && order.iter().all(ends)
     }
 
     /// Replaces the settings.

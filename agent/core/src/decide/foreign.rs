@@ -2,13 +2,14 @@
 
 use super::settings::Settings;
 use crate::signal::Nanos;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// What an owner writes within this time is one change of mind, as quota and period on v1 are.
 const ONE_CHANGE: Nanos = Nanos::SECOND;
 
 /// What is remembered of foreign writes to one limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Foreign {
     /// When they were found, oldest first, within the window.
     writes: VecDeque<Nanos>,

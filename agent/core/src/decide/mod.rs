@@ -14,6 +14,7 @@
 //!
 //! Beside both, [`Shedding`] keeps the agent itself within its [`Budget`].
 
+mod again;
 pub mod budget;
 mod control;
 pub mod decision;

@@ -60,7 +60,7 @@ impl Rule {
 
 /// One thing that a decision was based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", content = "value", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Input {
     /// What woke the fast loop.
     Event(Cause),

@@ -1,13 +1,16 @@
 //! How much a workload was throttled over the last ticks.
 
+use serde::{Deserialize, Serialize};
+
 /// How many ticks are remembered.
 const TICKS: usize = 10;
 
 /// Throttled periods of the last ten ticks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttling {
     throttled: [u64; TICKS],
     periods: [u64; TICKS],
+    /// Index of the newest tick, below `TICKS`.
     newest: usize,
 }
 
@@ -28,7 +31,7 @@ impl Throttling {
     /// Whether the last tick had a throttled period.
     #[must_use]
     pub const fn now(&self) -> bool {
-        self.throttled[self.newest] > 0
+        self.throttled[self.newest % TICKS] > 0
     }
 }
 

@@ -4,9 +4,10 @@ use super::throttling::Throttling;
 use super::window::Window;
 use crate::signal::{Amount, Nanos};
 use crate::snapshot::{CpuSignals, MemorySignals};
+use serde::{Deserialize, Serialize};
 
 /// Use and demand over time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     demand: Window,
     throttling: Throttling,

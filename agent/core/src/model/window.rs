@@ -1,17 +1,20 @@
 //! The largest value of each sixtieth of a span of time: exact percentiles in one kilobyte.
 
 use crate::signal::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// How many cells a span is divided into.
 const CELLS: usize = 60;
 
 /// A sliding window. With a span of 60 s and a tick of 1 s each cell is one tick; in a longer
 /// span a cell keeps the peak of several ticks, so that percentiles err to the safe side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Window {
     /// The cells, a ring once all are in use.
     cells: Vec<u64>,
     /// The same values in order: percentiles are asked for more often than values change.
+    #[serde(skip_serializing)]
     sorted: Vec<u64>,
     /// Index of the newest cell.
     newest: usize,
@@ -19,6 +22,28 @@ pub struct Window {
     cell: Nanos,
     /// When the newest cell began.
     began: Nanos,
+}
+
+/// A window as it is serialised: what can be calculated is left out.
+#[derive(Deserialize)]
+struct Stored {
+    cells: Vec<u64>,
+    newest: usize,
+    cell: Nanos,
+    began: Nanos,
+}
+
+impl From<Stored> for Window {
+    fn from(stored: Stored) -> Self {
+        let mut window = Self::new(Nanos(0));
+        window.cells.extend(stored.cells.into_iter().take(CELLS));
+        window.sorted.extend(&window.cells);
+        window.sorted.sort_unstable();
+        window.newest = stored.newest.min(window.cells.len().saturating_sub(1));
+        window.cell = stored.cell;
+        window.began = stored.began;
+        window
+    }
 }
 
 impl Window {

@@ -3,6 +3,7 @@
 use crate::decide::reason::{Input, Rule};
 use crate::model::Usage;
 use crate::signal::{Amount, Nanos};
+use serde::{Deserialize, Serialize};
 
 /// A trim is to blame for shortage that follows within this time.
 const BLAME: Nanos = Nanos(10 * Nanos::SECOND.0);
@@ -11,7 +12,7 @@ const BLAME: Nanos = Nanos(10 * Nanos::SECOND.0);
 const FORGIVE: Nanos = Nanos(10 * Nanos::MINUTE.0);
 
 /// A trim that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::decide) struct Cut {
     /// When.
     pub(in crate::decide) at: Nanos,
@@ -42,7 +43,7 @@ pub(in crate::decide) struct Need<'a> {
 }
 
 /// What a policy remembers between ticks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::decide) struct Memory {
     /// Threshold: since when utilisation is high.
     pub(super) high_since: Option<Nanos>,
