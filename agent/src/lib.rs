@@ -12,6 +12,7 @@ mod grpc;
 pub mod identity;
 pub mod journal;
 pub mod probe;
+pub mod record;
 pub mod replay;
 pub mod run;
 pub mod sense;

@@ -93,6 +93,7 @@ pub(super) fn a_status() -> Status {
             ..Energy::default()
         },
         identity: Vec::new(),
+        recording: None,
         probes_on: 7,
         probes_off: 1,
         cpu_time_ns: 24_000_000_000,

@@ -18,7 +18,9 @@ pub use load::ConfigError;
 pub use matching::{Match, Pattern, Subject, own_qos, own_unit};
 pub use node::Node;
 pub use report::{Invalid, Problem};
-pub use schema::{Agent, Budget, Config, Energy, Fast, Gpu, Identity, Policy, Probes, Scheduling};
+pub use schema::{
+    Agent, Budget, Config, Energy, Fast, Gpu, Identity, Policy, Probes, Record, Scheduling,
+};
 pub use select::Selector;
 // What a policy is in the core is the `kind` of one here, which says more: whom it selects, and the mode.
 pub use trimtab_core::decide::{Bounds, Headroom, Policy as Kind, Settings, Threshold};

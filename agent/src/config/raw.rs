@@ -25,6 +25,7 @@ pub(super) struct File {
     pub(super) gpu: Gpu,
     pub(super) energy: Energy,
     pub(super) identity: Identity,
+    pub(super) record: Record,
     pub(super) policy: Vec<Spanned<Policy>>,
 }
 
@@ -111,6 +112,15 @@ pub(super) struct Identity {
     pub(super) bus: Key<PathBuf>,
     pub(super) cri: Key<Vec<Spanned<PathBuf>>>,
     pub(super) docker: Key<Vec<Spanned<PathBuf>>>,
+}
+
+/// `[record]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Record {
+    pub(super) enabled: Key<bool>,
+    pub(super) directory: Key<PathBuf>,
+    pub(super) limit: Key<Memory>,
 }
 
 /// One `[[policy]]`. The parameters of both kinds stand side by side, so that each keeps its place.

@@ -29,6 +29,8 @@ pub struct Config {
     pub energy: Energy,
     /// `[identity]`.
     pub identity: Identity,
+    /// `[record]`.
+    pub record: Record,
     /// `[[policy]]`, in the file's order: the first that selects a cgroup has it.
     pub policies: Vec<Policy>,
 }
@@ -218,6 +220,27 @@ impl Identity {
         let cri = self.cri.iter().cloned().map(Address::Cri);
         let docker = self.docker.iter().cloned().map(Address::Engine);
         systemd.into_iter().chain(cri).chain(docker).collect()
+    }
+}
+
+/// What is kept of signals and decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Where.
+    pub directory: PathBuf,
+    /// How much at most, in bytes; the oldest goes first.
+    pub limit: Amount,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            directory: PathBuf::from("/var/lib/trimtab/record"),
+            limit: Amount(256 << 20),
+        }
     }
 }
 

@@ -127,6 +127,7 @@ fn every_key_is_documented() {
         ("[gpu]", "gpu."),
         ("[energy]", "energy."),
         ("[identity]", "identity."),
+        ("[record]", "record."),
         ("[[policy]]", "policy."),
         ("[policy.cpu]", "policy.cpu."),
         ("[policy.memory]", "policy.memory."),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use trimtab_core::{
     decide::{EnvelopeUpdate, WorkloadSpec},
     model::Waiting,
+    record::Origin,
     signal::{Amount, Mode, Resource, Slot},
 };
 
@@ -258,6 +259,7 @@ impl Agent {
                     .each_ref()
                     .map(|limit| limit.as_ref().map(|limit| limit.bounds)),
             },
+            Origin::new(&path, &selected.policy),
         );
         self.claim_children(slot, &path);
         self.watch(slot, &group, &limits, selected.mode);

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
-    decide::{Engine, EnvelopeUpdate, Notice, NoticeKind, Thresholds, Tick},
+    decide::{EnvelopeUpdate, Notice, NoticeKind, Thresholds, Tick},
     signal::{Amount, Nanos, Resource, Slot},
 };
 
@@ -27,6 +27,7 @@ use crate::{
     fast::{Command, Priority, SlowEnd, Stats},
     journal::Journal,
     probe::{ProbeStatus, Probes},
+    record::Recorder,
     sense::{
         file::Scratch,
         hierarchy::Hierarchies,
@@ -51,7 +52,7 @@ pub(super) struct Agent {
     pub(super) selection: Selection,
     pub(super) hierarchies: Hierarchies,
     pub(super) tree: Tree,
-    pub(super) engine: Engine,
+    pub(super) engine: Recorder,
     pub(super) workloads: Workloads,
     pub(super) adoptions: Adoptions,
     /// `None` where there is no `inotify`: the tick finds what others write.

@@ -1,5 +1,7 @@
 //! What people change while the agent runs: modes, pins, pauses, the configuration, `trimtab run`.
 
+use std::sync::Arc;
+
 use trimtab_core::signal::{Amount, Mode, Resource, Slot};
 
 use super::{
@@ -136,7 +138,7 @@ impl Agent {
         if selected.mode != workload.mode || selected.manages() != workload.manages() {
             self.take_up_anew(slot, &selected);
         } else {
-            self.reconfigure(slot, selected);
+            self.reconfigure(slot, &selected);
         }
     }
 
@@ -148,7 +150,7 @@ impl Agent {
         self.config_error = Some(error.to_string());
     }
 
-    fn reconfigure(&mut self, slot: Slot, selected: Selected) {
+    fn reconfigure(&mut self, slot: Slot, selected: &Selected) {
         let Some(workload) = self.workloads.get_mut(slot) else {
             return;
         };
@@ -158,8 +160,9 @@ impl Agent {
             limit.bounds = bounds.under(limit.adopted);
             Some(limit.bounds)
         });
-        workload.policy = selected.policy;
-        self.engine.reconfigure(slot, selected.rule, bounds);
+        workload.policy = Arc::clone(&selected.policy);
+        self.engine
+            .reconfigure(slot, selected.rule, bounds, &selected.policy);
         self.rearm();
     }
 

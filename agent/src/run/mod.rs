@@ -16,6 +16,7 @@ mod hooks;
 mod identities;
 mod identity_view;
 mod process;
+mod record_view;
 mod release;
 mod reports;
 mod selection;

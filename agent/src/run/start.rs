@@ -14,10 +14,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
-use trimtab_core::{
-    decide::Engine,
-    signal::{Amount, Resource},
-};
+use trimtab_core::signal::{Amount, Resource};
 
 use super::{
     adoptions::Adoptions,
@@ -35,10 +32,11 @@ use super::{
 use crate::{
     act::{ledger::Ledger, restore::restore},
     api::server::Server,
-    config::Config,
+    config::{self, Config},
     fast::{self, Command, Fast},
     journal::Journal,
     probe::{self, Probe, ProbeSet, ProbeStatus, Probes, State},
+    record::{Recorder, Tape},
     sense::{
         file::{Scratch, raise_descriptor_limit},
         hierarchy::Hierarchies,
@@ -239,7 +237,7 @@ impl Agent {
             config_path: config_path
                 .map_or_else(|| "(defaults)".into(), |path| path.display().to_string()),
             config_error: None,
-            engine: Engine::new(selection.settings()),
+            engine: Recorder::new(selection.settings(), tape(&selection.config().record)),
             selection,
             hierarchies,
             tree,
@@ -282,6 +280,18 @@ fn limit_writes() -> Option<LimitWrites> {
         .inspect_err(|error| {
             tracing::warn!(%error, "no inotify: what somebody else writes is found by the tick only");
         })
+        .ok()
+}
+
+/// The recording, where one is wanted.
+fn tape(record: &config::Record) -> Option<Tape> {
+    if !record.enabled {
+        return None;
+    }
+    Tape::start(record.directory.clone(), record.limit.0)
+        .inspect_err(
+            |error| tracing::error!(%error, "nothing is recorded: no thread can be started"),
+        )
         .ok()
 }
 

@@ -66,6 +66,7 @@ impl Agent {
             gpus: self.gpus(),
             energy: self.energy(),
             identity: self.identity_findings(),
+            recording: self.recording(),
             probes_on: probes(|state| state != State::Off),
             probes_off: probes(|state| state == State::Off),
             cpu_time_ns: cpu_time().0,
@@ -208,6 +209,7 @@ impl Agent {
         findings.push(hierarchy_finding(&self.hierarchies));
         findings.push(self.budget_finding());
         findings.push(self.energy_finding());
+        findings.extend(self.recording());
         findings.push(gpu_finding(self.gpus.heard().as_ref()));
         findings.extend(self.identity_findings());
         findings

@@ -219,6 +219,7 @@ pub(crate) fn status() -> Status {
         cost: cost(),
         energy: energy(),
         identity: vec![finding()],
+        recording: Some(finding()),
         ..Status::default()
     }
 }

@@ -87,6 +87,8 @@ pub struct Status {
     pub energy: Energy,
     /// Who is asked about workloads, and how they stand.
     pub identity: Vec<Finding>,
+    /// How the recording stands; `None` where nothing is recorded.
+    pub recording: Option<Finding>,
     /// Probes that are attached.
     pub probes_on: u32,
     /// Probes that are not.

@@ -4,6 +4,7 @@ mod agent;
 mod identity;
 mod matching;
 mod policy;
+mod record;
 
 use std::ops::{Range, RangeInclusive};
 
@@ -28,6 +29,7 @@ pub(super) fn check(file: File, source: &str, node: Option<Node>) -> Result<Conf
         probes: checker.probes(file.probes),
         gpu: checker.gpu(file.gpu),
         energy: checker.energy(file.energy),
+        record: checker.record(file.record),
         policies: checker.policies(file.policy, &identity),
         identity,
     };
