@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    agent, check_config, doctor, explain, join, mode, pause, pin, processes, restore, run, show,
-    status, watch, why, workloads,
+    agent, check_config, doctor, explain, join, mode, pause, pin, processes, record, restore, run,
+    show, status, watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -68,6 +68,8 @@ pub(super) enum Command {
     Doctor(doctor::Args),
     /// Check a configuration file and say what is wrong with it
     CheckConfig(check_config::Args),
+    /// Look into recordings: what there is, whether it replays, what another policy would decide
+    Record(record::Args),
     /// Put back the limits that an agent which is gone has changed
     Restore(restore::Args),
     /// Run a command as a workload of its own

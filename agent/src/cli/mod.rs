@@ -28,6 +28,7 @@ mod pin;
 #[cfg(test)]
 mod process_goldens;
 mod processes;
+mod record;
 mod restore;
 mod run;
 mod show;

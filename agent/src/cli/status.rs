@@ -9,7 +9,7 @@ use super::{
     context::Context,
     cost, energy, gpus, identity,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
-    stalls,
+    record, stalls,
     table::Table,
     units::{count, duration, quantity},
 };
@@ -58,6 +58,9 @@ pub(super) fn render(status: &Status) -> String {
     }
     if let Some(sources) = identity::sources(&status.identity) {
         line("identity", sources);
+    }
+    if let Some(recording) = &status.recording {
+        line("recording", record::standing(recording));
     }
     if let Some(pressure) = stalls::pressures(&status.pressure) {
         line("pressure", pressure);
