@@ -24,6 +24,7 @@ mod probe_runq;
 mod probe_support;
 mod probe_tcp;
 mod process;
+mod record;
 mod restore;
 mod run;
 mod socket;

@@ -9,6 +9,7 @@ mod overhead;
 mod programs;
 mod quiet;
 mod reaction;
+mod record;
 mod requests;
 mod runq;
 mod server;
@@ -57,6 +58,8 @@ enum Bench {
     Neighbours(neighbours::Args),
     /// What one tick of the decision core costs per workload, and how fast the simulated node is.
     Core(core::Args),
+    /// What a recording takes on disk, per workload and second.
+    Record(record::Args),
     /// What the probe of TCP requests says beside a packet capture, and what it costs.
     Requests(requests::Args),
     /// The same loads in the kernel and in the simulated node.
@@ -78,6 +81,7 @@ fn main() -> Result<ExitCode> {
         Bench::Writes(args) => writes::run(&args, json),
         Bench::Neighbours(args) => neighbours::run(&args, json),
         Bench::Core(args) => core::run(&args, json),
+        Bench::Record(args) => record::run(&args, json),
         Bench::Requests(args) => requests::run(&args, json),
         Bench::Simulator(args) => simulator::run(&args, json),
         Bench::Demo(args) => demo::run(&args, json),
