@@ -1,33 +1,19 @@
 //! Loans on their way back, without waiting for the slow loop.
 
 use trimtab_core::{
-    decide::{self, CalledIn},
-    signal::{Amount, Delay, Event, Nanos, Resource, Slot},
+    decide::Record,
+    signal::{Amount, Delay, Nanos, Resource, Slot},
 };
 use trimtab_ebpf::{Event as KernelRecord, NO_SLOT};
 
 use super::{
     memory::recall,
-    message::Report,
-    table::{Entry, MAX_SLOTS},
-    thread::{State, now},
+    table::MAX_SLOTS,
+    thread::{State, now, tell},
 };
 use crate::sense::cpu::cpu_amount;
 
 impl State {
-    /// Takes from the largest borrower for one who uses no more than its own; `None` when there is
-    /// nothing to take.
-    pub(super) fn give_way(&mut self, event: &Event) -> Option<()> {
-        let payer = self.payer.filter(|payer| *payer != event.slot)?;
-        let (asking, _) = self.table.get(event.slot)?.part(event.resource)?;
-        let asking = *asking;
-        let (envelope, _) = self.table.get(payer)?.part(Resource::Cpu)?;
-        let order = decide::give_way(payer, envelope, &asking)?;
-        let settled = self.apply(&order)?;
-        self.end.report(Report::Recalled(settled));
-        settled.refusal.is_none().then_some(())
-    }
-
     /// Ends a loan that keeps others waiting.
     pub(super) fn delay(&mut self, record: &KernelRecord) {
         let delay = Delay {
@@ -38,31 +24,20 @@ impl State {
             waited: Nanos(record.used),
         };
         self.stats.saw(now().since(delay.time).0);
-        let Some((envelope, _)) = self
-            .table
-            .get(delay.slot)
-            .and_then(|entry| entry.part(Resource::Cpu))
-        else {
-            return;
-        };
-        let Some(order) = decide::call_in(now(), envelope, &delay) else {
-            return;
-        };
-        let barred = envelope.barred;
-        if let Some(settled) = self.apply(&order) {
-            self.end.report(Report::CalledIn(CalledIn {
-                settled,
-                delay,
-                barred,
-            }));
-        }
+        let mut tell = |record| tell(&mut self.end, &self.stats, record);
+        self.desk.delay(&mut self.table, &delay, &mut tell);
     }
 
     /// Takes back what was lent of memory and is not used: the node has run short.
     pub(super) fn recall(&mut self) {
         for slot in (0..).map(Slot).take(MAX_SLOTS) {
-            let order = |entry: &mut Entry| recall(slot, entry, &mut self.scratch);
-            let Some((order, used)) = self.table.get(slot).and_then(order) else {
+            let (Some(entry), Some(envelope)) = (
+                self.table.get(slot),
+                self.desk.envelope(slot, Resource::Memory),
+            ) else {
+                continue;
+            };
+            let Some((order, used)) = recall(slot, entry, envelope, &mut self.scratch) else {
                 continue;
             };
             let Some(settled) = self.apply(&order) else {
@@ -74,16 +49,20 @@ impl State {
                 let unused = entry.unused.min(settled.to.minus(used));
                 self.memory.replace(&mut entry.unused, unused, now());
             }
-            self.end.report(Report::Recalled(settled));
+            tell(&mut self.end, &self.stats, Record::Recalled(settled));
         }
     }
 
+    /// What of memory is lent to a workload.
+    pub(super) fn lent(&self, slot: Slot) -> Amount {
+        let envelope = self.desk.envelope(slot, Resource::Memory);
+        envelope.map_or(Amount::ZERO, |envelope| envelope.lent)
+    }
+
     /// Memory lent anew is unused at first, and no more can be unused than is lent.
-    pub(super) fn lent(&mut self, slot: Slot, before: Amount) {
-        if let Some(entry) = self.table.get(slot)
-            && let Some(envelope) = &entry.envelopes[Resource::Memory.index()]
-        {
-            let lent = envelope.lent;
+    pub(super) fn promise(&mut self, slot: Slot, before: Amount) {
+        let lent = self.lent(slot);
+        if let Some(entry) = self.table.get(slot) {
             let unused = entry.unused.plus(lent.minus(before)).min(lent);
             self.memory.replace(&mut entry.unused, unused, now());
         }

@@ -6,7 +6,7 @@
 
 use rustix::system::sysinfo;
 use trimtab_core::{
-    decide::Settle,
+    decide::{Envelope, Settle},
     signal::{Amount, Nanos, Resource, Slot},
 };
 
@@ -100,7 +100,12 @@ pub(super) fn just_above(used: Amount) -> Amount {
 
 /// The order that takes back what was lent to a workload and is not used, and what is in use;
 /// `None` when that would be too little for a write.
-pub(super) fn recall(slot: Slot, entry: &Entry, scratch: &mut Scratch) -> Option<(Settle, Amount)> {
+pub(super) fn recall(
+    slot: Slot,
+    entry: &Entry,
+    envelope: &Envelope,
+    scratch: &mut Scratch,
+) -> Option<(Settle, Amount)> {
     if entry.unused == Amount::ZERO {
         return None;
     }
@@ -110,7 +115,6 @@ pub(super) fn recall(slot: Slot, entry: &Entry, scratch: &mut Scratch) -> Option
         .current(scratch)
         .ok()
         .and_then(Sight::here)?;
-    let envelope = entry.envelopes[Resource::Memory.index()].as_ref()?;
     let limit = just_above(Amount(used)).max(envelope.base());
     (envelope.limit.minus(limit) >= LEAST_PAD).then_some((
         Settle {

@@ -31,7 +31,7 @@ pub enum Command {
     /// Give a workload up.
     Release(Slot),
     /// New bounds of one envelope.
-    Refit(Slot, EnvelopeUpdate),
+    Refit(EnvelopeUpdate),
     /// The lever of a limit whose owner may have set another period. Comes before the bounds.
     Lever(Slot, Resource, Box<Lever>),
     /// A decision of the slow loop.

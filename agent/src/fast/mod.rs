@@ -9,7 +9,6 @@ mod loans;
 mod memory;
 mod message;
 mod priority;
-mod pull;
 mod spawn;
 mod stats;
 mod table;

@@ -1,27 +1,26 @@
-//! The fast thread's table: one entry per workload, reached by its slot.
+//! The fast threads' table: levers and memory of each workload, reached by its slot.
 
 use trimtab_core::{
-    decide::{Envelope, EnvelopeUpdate},
-    signal::{Amount, Event, Resource, Slot},
+    decide::{EnvelopeUpdate, Levers, Pulled, Row},
+    signal::{Amount, Nanos, Resource, Slot},
 };
 
-use trimtab_ebpf::MAX_LEVELS;
-
+use super::thread::now;
 use crate::{
-    act::lever::{Kind, Lever},
+    act::lever::{Kind, Lever, LeverError},
     sense::memory::MemoryReader,
 };
 
 /// How many workloads an agent manages at most; kernel maps and tables are sized by it.
 pub const MAX_SLOTS: usize = 4096;
 
-/// All that the fast thread needs to act for one workload.
+/// All that the fast threads need to act for one workload.
 #[derive(Debug)]
 pub struct Entry {
     /// Bounds as they were at adoption, per resource; `None` for one that is not managed.
     pub adopted: [Option<EnvelopeUpdate>; 2],
-    /// Bounds as they are: made of `adopted` by the fast thread, which alone has the pools.
-    pub envelopes: [Option<Envelope>; 2],
+    /// Room for its envelopes; `None` while it lies on the desk.
+    pub row: Option<Box<Row>>,
     /// Where limits are written, per resource; `None` where the controller is absent.
     pub levers: [Option<Lever>; 2],
     /// What fills the group's memory; `None` where the controller is absent.
@@ -45,67 +44,21 @@ impl Table {
         self.0.get_mut(slot.0 as usize)?.as_deref_mut()
     }
 
-    /// Puts into an envelope what the limits around it allow: what is above, and, where lowering
-    /// below a child is refused (CPU on v1), what is below.
-    pub(super) fn surround(&mut self, slot: Slot, resource: Resource, lowering: bool) {
-        let above = self.above(slot, resource);
-        let below = if lowering
-            && self
-                .get(slot)
-                .is_some_and(|entry| entry.is_v1_quota(resource))
-        {
-            self.below(slot, resource)
-        } else {
-            Amount::ZERO
-        };
-        if let Some((envelope, _)) = self.get(slot).and_then(|entry| entry.part(resource)) {
-            (envelope.above, envelope.below) = (above, below);
-        }
+    pub(super) fn lever(&mut self, slot: Slot, resource: Resource) -> Option<&mut Lever> {
+        self.get(slot)?.levers.get_mut(resource.index())?.as_mut()
     }
 
-    /// The smallest limit among the managed ancestors of a workload.
-    fn above(&mut self, slot: Slot, resource: Resource) -> Amount {
-        let mut above = Amount::UNLIMITED;
-        let mut at = slot;
-        for _ in 0..MAX_LEVELS {
-            let envelope = |entry: &Entry| entry.envelope(resource).copied();
-            let Some(parent) = self.get(at).and_then(|entry| envelope(entry)?.parent) else {
-                break;
-            };
-            if let Some(parent) = self.get(parent).and_then(|entry| envelope(entry)) {
-                above = above.min(parent.limit);
-            }
-            at = parent;
-        }
-        above
-    }
-
-    /// The largest limit among the children of a workload.
-    fn below(&self, slot: Slot, resource: Resource) -> Amount {
-        self.0
-            .iter()
-            .flatten()
-            .filter_map(|entry| entry.envelope(resource))
-            .filter(|child| child.parent == Some(slot) && !child.limit.is_unlimited())
-            .map(|child| child.limit)
-            .max()
-            .unwrap_or_default()
-    }
-
-    /// Compares an event's period with the lever's. Equal shares of unequal periods are not the
+    /// Whether the kernel's period is not the lever's. Equal shares of unequal periods are not the
     /// same limit: somebody else has set the period.
-    pub(super) fn compare_period(&mut self, event: &Event, period_ns: u64) {
-        let part = self
-            .get(event.slot)
-            .and_then(|entry| entry.part(event.resource));
-        if let Some((envelope, Some(lever))) = part
-            && lever
-                .kind()
-                .period_us()
-                .is_some_and(|period_us| period_us * 1000 != period_ns)
-        {
-            envelope.foreign = Some(event.held);
-        }
+    pub(super) fn is_other_period(
+        &mut self,
+        slot: Slot,
+        resource: Resource,
+        period_ns: u64,
+    ) -> bool {
+        self.lever(slot, resource)
+            .and_then(|lever| lever.kind().period_us())
+            .is_some_and(|period_us| period_us * 1000 != period_ns)
     }
 
     /// Takes another lever, and gives the old one back: nothing is closed or freed here.
@@ -119,7 +72,7 @@ impl Table {
         resource: Resource,
         mut lever: Box<Lever>,
     ) -> Box<Lever> {
-        if let Some((_, Some(old))) = self.get(slot).and_then(|entry| entry.part(resource)) {
+        if let Some(old) = self.lever(slot, resource) {
             std::mem::swap(old, &mut lever);
         }
         lever
@@ -133,27 +86,30 @@ impl Table {
     }
 }
 
-impl Entry {
-    /// The envelope and the lever of one resource; `None` when it is not managed.
-    pub(super) fn part(
-        &mut self,
-        resource: Resource,
-    ) -> Option<(&mut Envelope, Option<&mut Lever>)> {
-        let index = resource.index();
-        Some((
-            self.envelopes.get_mut(index)?.as_mut()?,
-            self.levers.get_mut(index)?.as_mut(),
-        ))
+impl Levers for Table {
+    fn now(&self) -> Nanos {
+        now()
     }
 
-    fn is_v1_quota(&self, resource: Resource) -> bool {
-        self.levers
-            .get(resource.index())
-            .and_then(Option::as_ref)
+    /// Reading first costs 2 us.
+    fn pull(&mut self, slot: Slot, resource: Resource, from: Amount, to: Amount) -> Pulled {
+        let Some(lever) = self.lever(slot, resource) else {
+            return Pulled::Failed;
+        };
+        match lever.read() {
+            Ok(held) if held == from => match lever.write(to) {
+                Ok(()) => Pulled::Written,
+                Err(_) => Pulled::Failed,
+            },
+            Ok(held) | Err(LeverError::OtherPeriod { held, .. }) => Pulled::Foreign(held),
+            Err(_) => Pulled::Failed,
+        }
+    }
+
+    fn minds_children(&self, slot: Slot, resource: Resource) -> bool {
+        let entry = self.0.get(slot.0 as usize).and_then(Option::as_ref);
+        entry
+            .and_then(|entry| entry.levers.get(resource.index())?.as_ref())
             .is_some_and(|lever| matches!(lever.kind(), Kind::CfsQuota { .. }))
-    }
-
-    fn envelope(&self, resource: Resource) -> Option<&Envelope> {
-        self.envelopes.get(resource.index())?.as_ref()
     }
 }

@@ -1,11 +1,11 @@
 //! What the threads share and do: one event and one word of the slow loop at a time, from there to
 //! the lever.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
-    decide::{self, Audit, Pool, Record, Refusal, Settle, Settled},
+    decide::{Desk, Record, Settle, Settled},
     signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
@@ -13,9 +13,8 @@ use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
 use super::{
     memory::{NodeMemory, just_above},
     message::{Command, FastEnd, Report, drain},
-    pull::{Pulled, pull},
     stats::Stats,
-    table::{Entry, Table},
+    table::{Entry, MAX_SLOTS, Table},
 };
 use crate::sense::{
     cpu::cpu_amount,
@@ -33,11 +32,8 @@ pub(super) struct State {
     pub(super) end: FastEnd,
     pub(super) memory: NodeMemory,
     pub(super) scratch: Scratch,
-    pub(super) pools: [Pool; 2],
-    /// The borrower of CPU who gives way first.
-    pub(super) payer: Option<Slot>,
+    pub(super) desk: Desk,
     pub(super) table: Table,
-    pub(super) seq: u64,
     pub(super) stats: Arc<Stats>,
     /// When the first thread will look at the node's memory, if it will.
     pub(super) watched: Option<Nanos>,
@@ -50,10 +46,8 @@ impl State {
             end,
             memory,
             scratch: Scratch::new(),
-            pools: [Pool::default(); 2],
-            payer: None,
+            desk: Desk::new(MAX_SLOTS),
             table: Table::new(),
-            seq: 0,
             stats,
             watched: None,
         }
@@ -64,9 +58,7 @@ impl State {
         if self.memory.is_short(now()) {
             self.recall();
         }
-        self.stats
-            .dropped
-            .store(self.end.dropped, std::sync::atomic::Ordering::Relaxed);
+        self.stats.dropped.store(self.end.dropped, Relaxed);
         self.end.flush();
     }
 
@@ -120,24 +112,13 @@ impl State {
     }
 
     fn limited_above(&mut self, time: Nanos, cause: Cause, level: &Level, above: Level) {
-        let slot = Slot(level.slot);
-        let Some(event) = Self::event(time, cause, level, Amount::ZERO, Amount::UNLIMITED) else {
+        let event = Self::event(time, cause, level, Amount::ZERO, Amount::UNLIMITED);
+        let Some(spend) = event.and_then(|event| self.desk.limited_above(&event)) else {
             return;
         };
-        let pool = &self.pools[event.resource.index()];
-        let Some((envelope, _)) = self
-            .table
-            .get(slot)
-            .and_then(|entry| entry.part(event.resource))
-        else {
-            return;
-        };
-        self.seq += 1;
-        let spend = decide::deny(self.seq, envelope, pool, &event, Denial::LimitedAbove);
-        let latency = now().since(time).0;
         self.end.report(Report::Spend {
             spend,
-            latency,
+            latency: now().since(time).0,
             above: Some(above),
         });
     }
@@ -171,7 +152,10 @@ impl State {
             Resource::Memory => self.weigh(Slot(level.slot), Amount(level.used))?,
         };
         let event = Self::event(time, cause, level, used, headroom)?;
-        self.table.compare_period(&event, level.period);
+        let (slot, resource) = (event.slot, event.resource);
+        if self.table.is_other_period(slot, resource, level.period) {
+            self.desk.found(slot, resource, event.held);
+        }
         self.spend(&event)
     }
 
@@ -189,110 +173,65 @@ impl State {
         Some((used.minus(Amount(stat.droppable())), headroom))
     }
 
-    /// The law, then the lever; when the pool is empty, once more if somebody gives way.
     fn spend(&mut self, event: &Event) -> Option<Spend> {
-        let (spend, latency) = match self.spend_once(event)? {
-            (spend, _)
-                if spend.denial == Some(Denial::PoolEmpty) && self.give_way(event).is_some() =>
-            {
-                self.spend_once(event)?
-            }
-            answer => answer,
-        };
-        self.end.report(Report::Spend {
-            spend,
-            latency,
-            above: None,
-        });
+        let lent = self.lent(event.slot);
+        let mut tell = |record| tell(&mut self.end, &self.stats, record);
+        let spend = self.desk.spend(&mut self.table, event, &mut tell)?;
+        if spend.denial.is_none() && event.resource == Resource::Memory {
+            self.promise(event.slot, lent);
+        }
         Some(spend)
-    }
-
-    /// What becomes of an event, and how long that took, in ns.
-    fn spend_once(&mut self, event: &Event) -> Option<(Spend, u64)> {
-        let resource = event.resource;
-        self.table.surround(event.slot, resource, false);
-        let (envelope, lever) = self.table.get(event.slot)?.part(resource)?;
-        let pool = &mut self.pools[resource.index()];
-        self.seq += 1;
-        let lent = envelope.lent;
-        let mut spend = decide::spend(now(), self.seq, envelope, pool, event);
-        if spend.denial.is_none() {
-            match pull(lever, spend.from, spend.to) {
-                Pulled::Written => decide::written(envelope, now()),
-                Pulled::Failed => spend = decide::refund(envelope, pool, spend),
-                Pulled::Foreign(held) => {
-                    let _ = decide::refund(envelope, pool, spend);
-                    spend = decide::stand_back(self.seq, envelope, pool, now(), event.slot, held);
-                }
-            }
-        }
-        let latency = now().since(event.time).0;
-        if spend.denial.is_none() {
-            self.stats.wrote(latency);
-            if resource == Resource::Memory {
-                self.lent(event.slot, lent);
-            }
-        }
-        Some((spend, latency))
     }
 
     fn command(&mut self, command: Command) -> std::ops::ControlFlow<()> {
         match command {
-            Command::Adopt(slot, mut entry) => {
-                let Entry {
-                    adopted, envelopes, ..
-                } = &mut *entry;
-                let parts = adopted.iter().zip(envelopes).zip(&mut self.pools);
-                for ((update, envelope), pool) in parts {
-                    *envelope = update.as_ref().map(|update| decide::adopt(pool, update));
-                }
-                if let Some(old) = self.table.put(slot, Some(entry)) {
-                    self.end.report(Report::Released(slot, old));
-                }
-            }
+            Command::Adopt(slot, entry) => self.adopt(slot, entry),
             Command::Release(slot) => self.release(slot),
-            Command::Refit(slot, update) => {
-                if let Some((envelope, _)) = self
-                    .table
-                    .get(slot)
-                    .and_then(|entry| entry.part(update.resource))
-                {
-                    decide::refit(envelope, &mut self.pools[update.resource.index()], &update);
-                }
-            }
+            Command::Refit(update) => self.desk.refit(&update),
             Command::Lever(slot, resource, lever) => {
                 let old = self.table.replace(slot, resource, lever);
                 self.end.report(Report::Lever(old));
             }
             Command::Settle(order) => self.settle(&order),
             Command::Twin(event) => self.twin(event),
-            Command::Audit(audit) => self.audit(&audit),
-            Command::Payer(payer) => self.payer = payer,
-            Command::Pool(resource, size) => self.pools[resource.index()].size = size,
+            Command::Audit(seen) => {
+                if let Some(record) = self.desk.audit(&seen) {
+                    tell(&mut self.end, &self.stats, record);
+                }
+            }
+            Command::Payer(payer) => self.desk.set_payer(payer),
+            Command::Pool(resource, size) => self.desk.resize(resource, size),
             Command::Unused(slot, unused, measured) => self.unused(slot, unused, measured),
             Command::Stop => return std::ops::ControlFlow::Break(()),
         }
         std::ops::ControlFlow::Continue(())
     }
 
+    fn adopt(&mut self, slot: Slot, mut entry: Box<Entry>) {
+        // Whoever had the slot before has been released.
+        entry.row = entry
+            .row
+            .take()
+            .and_then(|row| self.desk.adopt(slot, row, &entry.adopted));
+        if let Some(old) = self.table.put(slot, Some(entry)) {
+            self.end.report(Report::Released(slot, old));
+        }
+    }
+
     fn release(&mut self, slot: Slot) {
         let Some(mut entry) = self.table.put(slot, None) else {
             return;
         };
-        for (envelope, pool) in entry.envelopes.iter_mut().zip(&mut self.pools) {
-            if let Some(envelope) = envelope {
-                decide::release(envelope, pool);
-            }
-        }
+        entry.row = self.desk.release(slot);
         self.memory.replace(&mut entry.unused, Amount::ZERO, now());
         self.end.report(Report::Released(slot, entry));
     }
 
     /// What was measured before the limit changed says nothing about the present one.
     fn unused(&mut self, slot: Slot, unused: Amount, measured: Nanos) {
-        if let Some(entry) = self.table.get(slot)
-            && let Some(envelope) = &entry.envelopes[Resource::Memory.index()]
+        if let Some(envelope) = self.desk.envelope(slot, Resource::Memory)
             && envelope.written <= measured
+            && let Some(entry) = self.table.get(slot)
         {
             self.memory.replace(&mut entry.unused, unused, now());
         }
@@ -301,8 +240,7 @@ impl State {
     /// A shortage that the counters told of. They are older than the limit may be: what counts is
     /// what the kernel holds now.
     fn twin(&mut self, mut event: Event) {
-        let entry = self.table.get(event.slot);
-        let lever = entry.and_then(|entry| entry.part(event.resource)?.1);
+        let lever = self.table.lever(event.slot, event.resource);
         if let Some(held) = lever.and_then(|lever| lever.read().ok()) {
             event.held = held;
             event.time = now();
@@ -317,55 +255,26 @@ impl State {
         let _ = self.spend(&event);
     }
 
-    fn audit(&mut self, audit: &Audit) {
-        let Some((envelope, _)) = self
-            .table
-            .get(audit.slot)
-            .and_then(|entry| entry.part(audit.resource))
-        else {
-            return;
-        };
-        self.seq += 1;
-        let pool = &self.pools[audit.resource.index()];
-        let found = decide::audit(self.seq, envelope, pool, audit);
-        self.tell(found, now().since(audit.time).0);
-    }
-
-    /// Passes on what an audit found.
-    fn tell(&mut self, found: Option<Record>, latency: u64) {
-        match found {
-            Some(Record::Spend(spend)) => self.end.report(Report::Spend {
-                spend,
-                latency,
-                above: None,
-            }),
-            Some(Record::Settled(settled)) => self.end.report(Report::Settled(settled)),
-            Some(Record::Recalled(settled)) => self.end.report(Report::Recalled(settled)),
-            Some(Record::CalledIn(called)) => self.end.report(Report::CalledIn(called)),
-            Some(Record::Synced(synced)) => self.end.report(Report::Synced(synced)),
-            None => {}
-        }
-    }
-
     fn settle(&mut self, order: &Settle) {
         let mut order = *order;
         if order.resource == Resource::Memory {
             self.bound(&mut order);
         }
         if let Some(settled) = self.apply(&order) {
-            self.end.report(Report::Settled(settled));
+            tell(&mut self.end, &self.stats, Record::Settled(settled));
         }
     }
 
     /// Keeps a decision about memory within what is true at this moment: raised no higher than
     /// the node has room, lowered no lower than what is in use.
     fn bound(&mut self, order: &mut Settle) {
-        let Some(entry) = self.table.get(order.slot) else {
+        let (Some(entry), Some(envelope)) = (
+            self.table.get(order.slot),
+            self.desk.envelope(order.slot, order.resource),
+        ) else {
             return;
         };
-        let (Some(reader), Some(envelope)) =
-            (&entry.memory, &entry.envelopes[order.resource.index()])
-        else {
+        let Some(reader) = &entry.memory else {
             return;
         };
         let Some(used) = reader.current(&mut self.scratch).ok().and_then(Sight::here) else {
@@ -380,36 +289,46 @@ impl State {
         }
     }
 
-    /// A settlement: the law, then the lever.
+    /// What becomes of an order.
     pub(super) fn apply(&mut self, order: &Settle) -> Option<Settled> {
-        self.table.surround(order.slot, order.resource, true);
-        let (envelope, lever) = self.table.get(order.slot)?.part(order.resource)?;
-        let pool = &mut self.pools[order.resource.index()];
-        let lent = envelope.lent;
-        self.seq += 1;
-        let mut settled: Settled = decide::settle(now(), self.seq, envelope, pool, order);
-        if settled.refusal.is_none() {
-            match pull(lever, settled.from, settled.to) {
-                Pulled::Written => {
-                    decide::written(envelope, now());
-                    self.stats
-                        .writes
-                        .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                }
-                Pulled::Failed => settled = decide::unsettle(envelope, pool, settled),
-                Pulled::Foreign(held) => {
-                    settled = decide::unsettle(envelope, pool, settled);
-                    settled.refusal = Some(Refusal::Foreign);
-                    settled.to = held;
-                    let found =
-                        decide::stand_back(self.seq, envelope, pool, now(), order.slot, held);
-                    self.tell(Some(Record::Spend(found)), 0);
-                }
-            }
-        }
+        let lent = self.lent(order.slot);
+        let mut tell = |record| tell(&mut self.end, &self.stats, record);
+        let settled = self.desk.apply(&mut self.table, order, &mut tell)?;
         if order.resource == Resource::Memory {
-            self.lent(order.slot, lent);
+            self.promise(order.slot, lent);
         }
         Some(settled)
     }
+}
+
+/// Counts what the desk tells of, and passes it on.
+pub(super) fn tell(end: &mut FastEnd, stats: &Stats, record: Record) {
+    let settled = match &record {
+        Record::Settled(settled) | Record::Recalled(settled) => Some(settled),
+        Record::CalledIn(called) => Some(&called.settled),
+        Record::Spend(_) | Record::Synced(_) => None,
+    };
+    if settled.is_some_and(|settled| settled.refusal.is_none()) {
+        stats.writes.fetch_add(1, Relaxed);
+    }
+    end.report(match record {
+        Record::Spend(spend) => {
+            let latency = now().since(spend.event.time).0;
+            match (spend.denial, spend.event.cause) {
+                (Some(_), _) => {}
+                // Nobody raised it: it has no latency.
+                (None, Cause::Twin) => _ = stats.writes.fetch_add(1, Relaxed),
+                (None, _) => stats.wrote(latency),
+            }
+            Report::Spend {
+                spend,
+                latency,
+                above: None,
+            }
+        }
+        Record::Settled(settled) => Report::Settled(settled),
+        Record::Recalled(settled) => Report::Recalled(settled),
+        Record::CalledIn(called) => Report::CalledIn(called),
+        Record::Synced(synced) => Report::Synced(synced),
+    });
 }

@@ -273,7 +273,7 @@ impl Agent {
             slot,
             Box::new(Entry {
                 adopted: updates,
-                envelopes: [None, None],
+                row: Some(Box::default()),
                 levers,
                 memory,
                 unused: Amount::ZERO,
@@ -426,7 +426,7 @@ impl Agent {
         }
         self.engine.change_mode(slot, Mode::Recommend);
         for update in self.engine.updates() {
-            self.send(Command::Refit(update.slot, update));
+            self.send(Command::Refit(update));
         }
     }
 }

@@ -246,7 +246,7 @@ impl Agent {
     pub(super) fn refit(&mut self, updates: Vec<EnvelopeUpdate>) {
         for update in updates {
             self.adopted_anew(&update);
-            self.send(Command::Refit(update.slot, update));
+            self.send(Command::Refit(update));
         }
     }
 

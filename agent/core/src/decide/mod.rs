@@ -4,11 +4,9 @@
 //! - slow, each second: [`Engine::record`] for every [`Record`] that has come, in order, then
 //!   [`Engine::tick`] on a fresh snapshot; the [`Tick`] goes to the fast loop, the journal and the
 //!   kernel.
-//! - fast, on an event: put the ancestors' smallest limit into [`Envelope::above`], parents first
-//!   when both are short, [`spend()`]; on a lift write, then [`written`] or [`refund`]. On a delay
-//!   [`call_in`], and when the pool is empty [`give_way`]: what they order as if the slow loop had.
-//! - fast, on the slow loop's word: [`adopt`], [`refit`], [`release`]; [`settle()`] after an
-//!   [`audit`] of the limit just read, then [`written`] or [`unsettle`].
+//! - fast: all its work is done at a [`Desk`]. On an event [`Desk::spend`], parents first when both are
+//!   short; on a delay [`Desk::delay`]; on the slow loop's word [`Desk::adopt`], [`Desk::refit`],
+//!   [`Desk::release`], [`Desk::apply`], [`Desk::audit`].
 //!
 //! Whatever the fast loop does it tells as a [`Record`].
 //!
@@ -19,6 +17,7 @@ pub mod budget;
 mod control;
 pub mod decision;
 pub mod delay;
+pub mod desk;
 pub mod engine;
 pub mod envelope;
 pub mod explain;
@@ -47,6 +46,7 @@ pub mod view;
 pub use budget::{Budget, Change, Overdraft, Shedding, Standing};
 pub use decision::{Decision, Notice, NoticeKind, Tick};
 pub use delay::{call_in, give_way};
+pub use desk::{Desk, Levers, Pulled, Row};
 pub use engine::Engine;
 pub use envelope::{Envelope, EnvelopeUpdate};
 pub use explain::explain;
@@ -57,7 +57,7 @@ pub use reason::Reason;
 pub use record::{CalledIn, Record, Refusal, Settled, Synced};
 pub use sentence::Quantity;
 pub use settings::{Bounds, Headroom, Policy, Settings, Threshold, WorkloadSpec};
-pub use settle::{adopt, audit, refit, release, settle, stand_back, unsettle};
-pub use spend::{deny, refund, spend, written};
+pub use settle::{adopt, audit, refit, release, settle, unsettle};
+pub use spend::{refund, spend, written};
 pub use thresholds::Thresholds;
 pub use view::View;

@@ -73,7 +73,7 @@ fn after_a_burst_the_limit_comes_down_to_the_need() {
     world.kernel.group_mut(0).needs[CPU] = Amount(60_000);
     let ticks = live(&mut world, 200);
     assert_eq!(limit(&world, 0, CPU), 72_000, "need and margin");
-    assert!(world.pools[CPU].lent == Amount::ZERO);
+    assert!(world.desk.pool(Resource::Cpu).lent == Amount::ZERO);
     assert!(rules(&ticks).iter().all(|rule| *rule == Rule::Trim));
     let busiest = ticks.windows(60).map(|minute| rules(minute).len()).max();
     assert!(busiest <= Some(6), "{busiest:?} changes in a minute");

@@ -29,14 +29,14 @@ fn only_loans_are_taken_back_when_trimming_is_off() {
 fn one_burst_gets_the_whole_pool_and_the_next_one_gets_what_lies_idle() {
     let mut world = alike(4, 21, group(100_000, 5_000), 50_000);
     live(&mut world, 3);
-    let size = world.pools[CPU].size.0;
+    let size = world.desk.pool(Resource::Cpu).size.0;
     assert_eq!(size, 4_000_000 - 21 * 50_000);
     world.kernel.group_mut(7).needs[CPU] = Amount(4_000_000);
     burst(&mut world);
     assert!(
-        world.pools[CPU].lent.0 * 100 >= size * 95,
+        world.desk.pool(Resource::Cpu).lent.0 * 100 >= size * 95,
         "{:?}",
-        world.pools[CPU]
+        world.desk.pool(Resource::Cpu)
     );
     live(&mut world, 3);
     // It is over; another one bursts while the loan is still out.
@@ -147,7 +147,10 @@ fn what_is_often_needed_is_called_in_last() {
 fn limits_that_sum_to_five_nodes_are_adopted_as_they_are() {
     let mut world = alike(4, 20, group(1_000_000, 830_000), 500_000);
     assert!(rules(&live(&mut world, 120)).is_empty());
-    assert_eq!((world.writes, world.pools[CPU].size), (0, Amount::ZERO));
+    assert_eq!(
+        (world.writes, world.desk.pool(Resource::Cpu).size),
+        (0, Amount::ZERO)
+    );
 }
 
 #[test]
@@ -176,7 +179,7 @@ fn a_pod_is_lifted_from_the_top() {
         }
         live(&mut world, 2);
         assert_eq!(
-            world.pools[CPU].size,
+            world.desk.pool(Resource::Cpu).size,
             Amount(3_800_000),
             "the pod's floor is the sum of its children's"
         );
@@ -212,10 +215,10 @@ fn what_was_lent_returns_when_the_borrower_goes() {
     live(&mut world, 1);
     world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
     burst(&mut world);
-    assert!(world.pools[CPU].lent > Amount(3_000_000));
+    assert!(world.desk.pool(Resource::Cpu).lent > Amount(3_000_000));
     world.remove(0);
     world.check();
-    assert_eq!(world.pools[CPU].lent, Amount::ZERO);
+    assert_eq!(world.desk.pool(Resource::Cpu).lent, Amount::ZERO);
     world.adopt(
         0,
         group(200_000, 5_000),
@@ -277,7 +280,7 @@ fn a_burst_goes_before_who_borrows_all_the_time() {
     let mut world = alike(4, 4, group(500_000, 100_000), 500_000);
     world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);
     live(&mut world, 30);
-    assert!(world.pools[CPU].left() < Amount(500_000));
+    assert!(world.desk.pool(Resource::Cpu).left() < Amount(500_000));
     for slot in [1, 2, 3] {
         world.kernel.group_mut(slot).needs[CPU] = Amount(1_000_000);
     }

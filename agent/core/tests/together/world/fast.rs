@@ -1,11 +1,53 @@
 //! The fast loop, as the agent has it, with checks of what it does.
 
-use super::{World, to_slot};
-use trimtab_core::decide::{
-    Audit, CalledIn, Record, Round, Settle, Settled, audit, call_in, give_way, refund, settle,
-    spend, unsettle, written,
-};
-use trimtab_core::signal::{Amount, Cause, Delay, Denial, Event, Nanos, Resource, Slot, Spend};
+use super::kernel::{Kernel, Version};
+use super::{Failures, World, to_slot};
+use trimtab_core::decide::{Desk, Levers, Pulled, Record, Round, Settle, Settled};
+use trimtab_core::signal::{Amount, Cause, Delay, Event, Nanos, Resource, Slot, Spend};
+
+/// How long a write takes.
+const WRITE: u64 = 1_000;
+
+/// The kernel's files, and what became of writes.
+struct Hands<'a> {
+    kernel: &'a mut Kernel,
+    now: &'a mut u64,
+    failures: &'a mut Failures,
+    writes: &'a mut u64,
+    /// What the kernel refused.
+    refused: Vec<(usize, Resource)>,
+}
+
+impl Levers for Hands<'_> {
+    fn now(&self) -> Nanos {
+        Nanos(*self.now)
+    }
+
+    fn pull(&mut self, slot: Slot, resource: Resource, from: Amount, to: Amount) -> Pulled {
+        assert_ne!(from, to, "a write that changes nothing");
+        *self.now += WRITE;
+        let slot = slot.0 as usize;
+        let held = self.kernel.group(slot).limits[resource.index()];
+        if held != from {
+            return Pulled::Foreign(held);
+        }
+        if *self.failures > 0 {
+            *self.failures -= 1;
+            return Pulled::Failed;
+        }
+        if self.kernel.write(slot, resource, to).is_err() {
+            self.refused.push((slot, resource));
+            return Pulled::Failed;
+        }
+        self.kernel.group_mut(slot).foreign[resource.index()] = false;
+        *self.writes += 1;
+        Pulled::Written
+    }
+
+    fn minds_children(&self, _slot: Slot, resource: Resource) -> bool {
+        resource == Resource::Cpu && self.kernel.version == Version::V1
+    }
+}
 
 impl World {
     /// The kernel tells the fast loop that a group is short. Returns what was done.
@@ -29,78 +71,30 @@ impl World {
         self.spend(&event)
     }
 
-    /// The fast loop on one event: a payer gives way when the pool is empty.
+    /// The fast loop on one event.
     pub(super) fn spend(&mut self, event: &Event) -> Option<Spend> {
-        let spent = self.spend_once(event)?;
-        if spent.denial != Some(Denial::PoolEmpty) || !self.give_way(event) {
+        let spent = self.work(|desk, hands, tell| desk.spend(hands, event, tell))?;
+        if spent.denial.is_some() {
+            self.denied += 1;
             return Some(spent);
         }
-        self.spend_once(event)
-    }
-
-    /// Whether somebody has given way to the one that an event is about.
-    fn give_way(&mut self, event: &Event) -> bool {
-        let envelope = |slot: Slot| self.envelopes[slot.0 as usize][0];
-        let (Some(payer), Some(asking)) = (self.payer, envelope(event.slot)) else {
-            return false;
-        };
-        if event.resource != Resource::Cpu || payer == event.slot {
-            return false;
-        }
-        let Some(order) = envelope(payer).and_then(|envelope| give_way(payer, &envelope, &asking))
-        else {
-            return false;
-        };
-        let Some(settled) = self.apply(&order) else {
-            return false;
-        };
-        self.tell(Record::Recalled(settled));
-        settled.refusal.is_none()
-    }
-
-    fn spend_once(&mut self, event: &Event) -> Option<Spend> {
-        let (slot, index) = (event.slot.0 as usize, event.resource.index());
-        let above = self.above(slot, index);
-        let mut envelope = self.envelopes[slot][index]?;
-        envelope.above = above;
-        self.seq += 1;
-        self.now += 1_000;
-        let mut spent = spend(
-            Nanos(self.now),
-            self.seq,
-            &mut envelope,
-            &mut self.pools[index],
-            event,
+        let pool = self.desk.pool(event.resource);
+        assert!(
+            spent.granted == Amount::ZERO || pool.lent <= pool.size,
+            "granted what is not there: {spent:?}"
         );
-        if spent.denial.is_none() {
-            let pool = &self.pools[index];
-            assert!(
-                spent.granted == Amount::ZERO || pool.lent <= pool.size,
-                "granted what is not there: {spent:?}"
-            );
-            assert!(
-                spent.to > spent.from && spent.to <= envelope.ceiling,
-                "{spent:?} {envelope:?}"
-            );
-            if self.write(slot, event.resource, spent.from, spent.to) {
-                written(&mut envelope, Nanos(self.now));
-            } else {
-                spent = refund(&mut envelope, &mut self.pools[index], spent);
-            }
-        } else {
-            self.denied += 1;
-        }
-        self.envelopes[slot][index] = Some(envelope);
-        self.tell(Record::Spend(spent));
+        let envelope = self.desk.envelope(event.slot, event.resource);
+        assert!(
+            spent.to > spent.from && spent.to <= envelope.expect("it was there").ceiling,
+            "{spent:?} {envelope:?}"
+        );
         Some(spent)
     }
 
     /// The kernel tells the fast loop that a group, using what was lent to it, keeps another one
     /// waiting.
     pub(crate) fn delay(&mut self, slot: usize, waiting: usize) {
-        let (Some(group), Some(envelope)) =
-            (self.kernel.groups[slot], &mut self.envelopes[slot][0])
-        else {
+        let Some(group) = self.kernel.groups[slot] else {
             return;
         };
         let delay = Delay {
@@ -110,86 +104,79 @@ impl World {
             waiting: Some(to_slot(waiting)),
             waited: Nanos(20 * Nanos::MILLI.0),
         };
-        self.now += 1_000;
-        let Some(order) = call_in(Nanos(self.now), envelope, &delay) else {
-            return;
-        };
-        let barred = envelope.barred;
-        if let Some(settled) = self.apply(&order) {
-            let envelope = self.envelopes[slot][0].expect("it was there");
-            assert!(
-                settled.refusal.is_some()
-                    || envelope.lent == Amount::ZERO
-                    || settled.to == envelope.grain.quantise(envelope.below, Round::Up),
-                "more is left than a child holds: {settled:?}"
-            );
-            self.tell(Record::CalledIn(CalledIn {
-                settled,
-                delay,
-                barred,
-            }));
-        }
+        self.work(|desk, hands, tell| desk.delay(hands, &delay, tell));
     }
 
+    /// The fast loop on an order.
     pub(super) fn settle(&mut self, order: &Settle) {
-        if let Some(settled) = self.apply(order) {
+        let settled = self.work(|desk, hands, tell| desk.apply(hands, order, tell));
+        if let Some(settled) = settled {
+            self.check_settled(&settled);
             self.tell(Record::Settled(settled));
         }
     }
 
-    /// The fast loop on a settlement: it reads the limit first, since no event has told it.
-    fn apply(&mut self, order: &Settle) -> Option<Settled> {
-        let (slot, index) = (order.slot.0 as usize, order.resource.index());
-        let above = self.above(slot, index);
-        let below = self.below(slot, index);
-        let (Some(mut envelope), Some(group)) =
-            (self.envelopes[slot][index], self.kernel.groups[slot])
-        else {
-            return None;
+    /// Lets the desk work, takes what it tells, and checks what the kernel refused.
+    fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut Desk, &mut Hands<'_>, &mut dyn FnMut(Record)) -> T,
+    ) -> T {
+        let mut told = Vec::new();
+        let mut hands = Hands {
+            kernel: &mut self.kernel,
+            now: &mut self.now,
+            failures: &mut self.failures,
+            writes: &mut self.writes,
+            refused: Vec::new(),
         };
-        let seen = Audit {
-            time: Nanos(self.now),
-            slot: order.slot,
-            resource: order.resource,
-            epoch: envelope.epoch,
-            held: group.limits[index],
-        };
-        self.seq += 2;
-        if let Some(record @ Record::Spend(_)) =
-            audit(self.seq - 1, &mut envelope, &self.pools[index], &seen)
-        {
+        *hands.now += WRITE;
+        let done = work(&mut self.desk, &mut hands, &mut |record| told.push(record));
+        for (slot, resource) in hands.refused {
+            assert!(
+                self.somebody_else_nearby(slot, resource),
+                "EINVAL for {resource:?} of {slot}"
+            );
+            self.einvals += 1;
+        }
+        for record in told {
+            match record {
+                Record::Recalled(settled) => self.check_settled(&settled),
+                Record::CalledIn(called) => self.check_called_in(&called.settled),
+                Record::Spend(_) | Record::Settled(_) | Record::Synced(_) => {}
+            }
             self.tell(record);
         }
-        envelope.above = above;
-        envelope.below = below;
-        let mut settled = settle(
-            Nanos(self.now),
-            self.seq,
-            &mut envelope,
-            &mut self.pools[index],
-            order,
-        );
-        if settled.refusal.is_none() {
-            assert!(settled.to != settled.from, "{settled:?}");
-            if settled.to > settled.from {
-                assert!(settled.to <= envelope.ceiling, "{settled:?} {envelope:?}");
-            } else {
-                assert!(settled.to >= envelope.floor, "{settled:?} {envelope:?}");
-                let own = settled.to >= envelope.base();
-                assert!(
-                    own || settled.to >= self.seen_use[slot][index],
-                    "below use: {settled:?}"
-                );
-            }
-            self.now += 1_000;
-            if self.write(slot, order.resource, settled.from, settled.to) {
-                written(&mut envelope, Nanos(self.now));
-            } else {
-                settled = unsettle(&mut envelope, &mut self.pools[index], settled);
-            }
+        done
+    }
+
+    fn check_settled(&self, settled: &Settled) {
+        if settled.refusal.is_some() {
+            return;
         }
-        self.envelopes[slot][index] = Some(envelope);
-        Some(settled)
+        let (slot, resource) = (settled.slot.0 as usize, settled.resource);
+        let envelope = self.envelope(slot, resource).expect("it was there");
+        if settled.to > settled.from {
+            assert!(settled.to <= envelope.ceiling, "{settled:?} {envelope:?}");
+        } else {
+            assert!(settled.to >= envelope.floor, "{settled:?} {envelope:?}");
+            let own = settled.to >= envelope.base();
+            assert!(
+                own || settled.to >= self.seen_use[slot][resource.index()],
+                "below use: {settled:?}"
+            );
+        }
+    }
+
+    fn check_called_in(&self, settled: &Settled) {
+        self.check_settled(settled);
+        let envelope = self.envelope(settled.slot.0 as usize, settled.resource);
+        let envelope = envelope.expect("it was there");
+        assert!(
+            settled.refusal.is_some()
+                || envelope.lent == Amount::ZERO
+                || settled.to == envelope.grain.quantise(envelope.below, Round::Up),
+            "more is left than a child holds: {settled:?}"
+        );
     }
 
     pub(super) fn tell(&mut self, record: Record) {

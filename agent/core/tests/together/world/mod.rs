@@ -6,11 +6,13 @@ pub(crate) mod kernel;
 
 use kernel::{Group, Kernel, Version};
 use trimtab_core::decide::{
-    Bounds, Engine, Envelope, EnvelopeUpdate, Policy, Pool, Record, Settings, Settle, Tick,
-    WorkloadSpec, adopt, audit, refit, release,
+    Bounds, Desk, Engine, Envelope, Policy, Record, Settings, Settle, Tick, WorkloadSpec,
 };
 use trimtab_core::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use trimtab_core::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
+
+/// More groups than any test has.
+const SLOTS: usize = 1024;
 
 /// The next writes that fail although the kernel would take them.
 pub(crate) type Failures = u32;
@@ -20,12 +22,9 @@ pub(crate) struct World {
     pub(crate) kernel: Kernel,
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
-    pub(crate) envelopes: Vec<[Option<Envelope>; 2]>,
+    pub(crate) desk: Desk,
     pub(crate) epochs: Vec<u32>,
-    pub(crate) pools: [Pool; 2],
-    pub(crate) payer: Option<Slot>,
     pub(crate) now: u64,
-    pub(crate) seq: u64,
     pub(crate) last_tick: u64,
     pub(crate) node: NodeSignals,
     /// On their way to the slow loop.
@@ -54,12 +53,9 @@ impl World {
             },
             engine: Engine::new(settings),
             settings,
-            envelopes: Vec::new(),
+            desk: Desk::new(SLOTS),
             epochs: Vec::new(),
-            pools: [Pool::default(); 2],
-            payer: None,
             now: 1_000 * Nanos::SECOND.0,
-            seq: 0,
             last_tick: 999 * Nanos::SECOND.0,
             node,
             records: Vec::new(),
@@ -83,7 +79,6 @@ impl World {
     ) {
         if self.kernel.groups.len() <= slot {
             self.kernel.groups.resize(slot + 1, None);
-            self.envelopes.resize(slot + 1, [None; 2]);
             self.epochs.resize(slot + 1, 0);
             self.seen_use.resize(slot + 1, [Amount::ZERO; 2]);
         }
@@ -101,21 +96,16 @@ impl World {
             bounds,
         };
         let updates = self.engine.adopt(to_slot(slot), self.epochs[slot], spec);
-        for update in updates.into_iter().flatten() {
-            self.update(&update);
-        }
+        let old = self.desk.adopt(to_slot(slot), Box::default(), &updates);
+        assert!(old.is_none(), "the slot was not free");
     }
 
     /// A group without children goes away.
     pub(crate) fn remove(&mut self, slot: usize) {
         self.kernel.groups[slot] = None;
         self.engine.remove(to_slot(slot));
-        for (envelope, pool) in self.envelopes[slot].iter_mut().zip(&mut self.pools) {
-            if let Some(envelope) = envelope {
-                release(envelope, pool);
-            }
-            *envelope = None;
-        }
+        let row = self.desk.release(to_slot(slot));
+        assert!(row.is_some(), "nothing was there");
     }
 
     /// Somebody else writes a limit.
@@ -128,38 +118,16 @@ impl World {
         done
     }
 
-    /// Writes as the agent would, and checks what only the kernel can see.
-    fn write(&mut self, slot: usize, resource: Resource, from: Amount, to: Amount) -> bool {
-        let held = self.kernel.group(slot).limits[resource.index()];
-        assert_eq!(held, from, "somebody else's value would be overwritten");
-        assert_ne!(held, to, "a write that changes nothing");
-        if self.failures > 0 {
-            self.failures -= 1;
-            return false;
-        }
-        let unknown = self.somebody_else_nearby(slot, resource);
-        let done = self.kernel.write(slot, resource, to).is_ok();
-        if done {
-            self.kernel.group_mut(slot).foreign[resource.index()] = false;
-            self.writes += 1;
-        } else {
-            assert!(
-                unknown,
-                "EINVAL for {resource:?} of {slot}: {from:?} -> {to:?}"
-            );
-            self.einvals += 1;
-        }
-        done
-    }
-
     /// Whether a group above or below is not managed, or holds a value that we cannot know of
     /// yet: then EINVAL is nobody's fault, and the write is simply refunded.
     fn somebody_else_nearby(&self, slot: usize, resource: Resource) -> bool {
         let index = resource.index();
-        (0..self.kernel.groups.len()).any(|other| {
+        let there = |slot: &usize| self.kernel.groups[*slot].is_some();
+        (0..self.kernel.groups.len()).filter(there).any(|other| {
             let related = self.is_above(other, slot) || self.is_above(slot, other);
             related
-                && self.envelopes[other][index]
+                && self
+                    .envelope(other, resource)
                     .is_none_or(|envelope| self.kernel.group(other).limits[index] != envelope.limit)
         })
     }
@@ -175,36 +143,8 @@ impl World {
         false
     }
 
-    fn above(&self, slot: usize, index: usize) -> Amount {
-        let up = |envelope: &Envelope| self.envelopes[envelope.parent?.0 as usize][index];
-        let ancestors = std::iter::successors(self.envelopes[slot][index], up).skip(1);
-        ancestors
-            .map(|envelope| envelope.limit)
-            .min()
-            .unwrap_or(Amount::UNLIMITED)
-    }
-
-    fn below(&self, slot: usize, index: usize) -> Amount {
-        if index != 0 || self.kernel.version == Version::V2 {
-            return Amount::ZERO;
-        }
-        let below = (0..self.envelopes.len()).filter(|lower| self.is_above(slot, *lower));
-        let limits = below
-            .filter_map(|lower| self.envelopes[lower][index])
-            .map(|envelope| envelope.limit);
-        limits
-            .filter(|limit| !limit.is_unlimited())
-            .max()
-            .unwrap_or(Amount::ZERO)
-    }
-
-    fn update(&mut self, update: &EnvelopeUpdate) {
-        let (slot, index) = (update.slot.0 as usize, update.resource.index());
-        if let Some(envelope) = &mut self.envelopes[slot][index] {
-            refit(envelope, &mut self.pools[index], update);
-        } else {
-            self.envelopes[slot][index] = Some(adopt(&mut self.pools[index], update));
-        }
+    pub(crate) fn envelope(&self, slot: usize, resource: Resource) -> Option<&Envelope> {
+        self.desk.envelope(to_slot(slot), resource)
     }
 
     /// What the slow loop would read now.
@@ -268,24 +208,19 @@ impl World {
             self.engine.record(&record);
         }
         let tick = self.engine.tick(Nanos(self.now), snapshot);
-        for (pool, size) in self.pools.iter_mut().zip(tick.pools) {
-            pool.size = size;
+        for (resource, size) in Resource::ALL.into_iter().zip(tick.pools) {
+            self.desk.resize(resource, size);
         }
-        self.payer = tick.payer;
+        self.desk.set_payer(tick.payer);
         for update in &tick.updates {
-            self.update(update);
+            self.desk.refit(update);
         }
         self.check_order(&tick);
         for order in &tick.settles {
             self.settle(order);
         }
         for seen in &tick.audits {
-            let (slot, index) = (seen.slot.0 as usize, seen.resource.index());
-            self.seq += 1;
-            let envelope = self.envelopes[slot][index].as_mut();
-            let record =
-                envelope.and_then(|envelope| audit(self.seq, envelope, &self.pools[index], seen));
-            if let Some(record) = record {
+            if let Some(record) = self.desk.audit(seen) {
                 self.tell(record);
             }
         }
@@ -301,7 +236,7 @@ impl World {
     fn check_order(&self, tick: &Tick) {
         // Those that are superseded anyway do not count: the slow loop did not know the limit.
         let rises = |settle: &Settle| {
-            let envelope = self.envelopes[settle.slot.0 as usize][settle.resource.index()];
+            let envelope = self.desk.envelope(settle.slot, settle.resource);
             let envelope = envelope.filter(|envelope| envelope.seq == settle.seen_seq);
             envelope.map(|envelope| settle.limit > envelope.limit)
         };
@@ -327,13 +262,10 @@ impl World {
     /// What must hold after every step.
     pub(crate) fn check(&self) {
         for resource in Resource::ALL {
-            let index = resource.index();
-            let envelopes = self
-                .envelopes
-                .iter()
-                .filter_map(|envelopes| envelopes[index]);
+            let envelopes =
+                (0..self.kernel.groups.len()).filter_map(|slot| self.envelope(slot, resource));
             let lent = envelopes.fold(Amount::ZERO, |sum, envelope| sum.plus(envelope.lent));
-            assert_eq!(self.pools[index].lent, lent, "the pool has drifted");
+            assert_eq!(self.desk.pool(resource).lent, lent, "the pool has drifted");
         }
     }
 }
