@@ -139,7 +139,7 @@ impl Node {
             if next >= until || next == NEVER {
                 break;
             }
-            self.now = next;
+            self.now = self.now.max(next);
             if event == next {
                 let index = self.calendar.first();
                 self.turn(index, controller, watch);

@@ -128,14 +128,14 @@ impl State {
     /// When something happens to it next.
     pub(super) fn next(&self, warns: bool, shared: bool) -> Nanos {
         let now = self.since;
+        let end = self.setup.end.unwrap_or(NEVER);
         match self.life {
             Life::Gone => NEVER,
             Life::Away(until) => match &self.load {
-                Load::Series(_) => until.min(self.load.next(now, 0)),
-                _ => until,
+                Load::Series(_) => until.min(end).min(self.load.next(now, 0)),
+                _ => until.min(end),
             },
             Life::Running => {
-                let end = self.setup.end.unwrap_or(NEVER);
                 let inner = shared && matches!(self.load, Load::Nothing);
                 end.min(self.load.next(now, self.rate))
                     .min(self.cpu.next(now, self.rate, warns, inner))

@@ -178,13 +178,12 @@ impl Node {
     /// Does what is due for one workload.
     fn due(&mut self, index: usize, controller: &mut dyn Controller, watch: Watch<'_>) {
         let now = self.now;
-        match self.states[index].life {
-            Life::Away(start) if start <= now => self.begin(index, controller, watch),
-            Life::Running if self.states[index].setup.end.is_some_and(|end| end <= now) => {
-                self.end_process(index);
-                self.states[index].life = Life::Gone;
-            }
-            _ => {}
+        let state = &mut self.states[index];
+        if state.setup.end.is_some_and(|end| end <= now) && state.life != Life::Gone {
+            state.life = Life::Gone;
+            self.end_process(index);
+        } else if matches!(state.life, Life::Away(start) if start <= now) {
+            self.begin(index, controller, watch);
         }
         let listens = self.listens;
         let State {

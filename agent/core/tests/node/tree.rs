@@ -1,6 +1,6 @@
 //! Siblings, parents, and a node that is full.
 
-use trimtab_core::node::{Demand, Workload};
+use trimtab_core::node::{Demand, MemoryDemand, Workload};
 use trimtab_core::signal::{Amount, Slot};
 
 use crate::support::{Still, ms, node, quota, run};
@@ -147,4 +147,23 @@ fn workloads_come_and_go() {
     );
     assert_eq!((first.wanted(), first.lost()), (ms(500), ms(450)));
     assert_eq!((second.time(), second.used()), (ms(700), ms(700)));
+}
+
+#[test]
+fn who_is_away_when_its_end_comes_does_not_return() {
+    let killed = Workload {
+        end: Some(ms(100)),
+        restart: ms(200),
+        memory: Some(MemoryDemand::steady(Amount(200 << 20), Amount::ZERO)),
+        memory_limit: Amount(100 << 20),
+        ..Workload::default()
+    };
+    let mut node = node(1, [killed, spinner(100)]);
+    run(&mut node, &mut Still, ms(1_000));
+    let [killed, other] = [0, 1].map(|slot| node.meter(Slot(slot)).unwrap());
+    assert_eq!(
+        (killed.oom_kills(), killed.restarts(), killed.time()),
+        (1, 0, ms(100))
+    );
+    assert_eq!(other.used(), ms(1_000));
 }
