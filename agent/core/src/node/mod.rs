@@ -20,6 +20,7 @@ pub mod meter;
 )]
 mod node;
 mod orders;
+mod own;
 mod queue;
 mod setup;
 mod share;
@@ -34,4 +35,5 @@ pub use load::Demand;
 pub use memory::{MemoryDemand, MemoryStep};
 pub use meter::Meter;
 pub use node::{Happened, Node};
+pub use own::{Own, Trimtab};
 pub use setup::{Setup, Workload};

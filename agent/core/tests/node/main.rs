@@ -3,6 +3,7 @@
 mod bandwidth;
 mod control;
 mod memory;
+mod own;
 mod properties;
 mod queue;
 mod support;

@@ -1,0 +1,111 @@
+//! Our own two loops steer a simulated node by the same law as a real one.
+
+use trimtab_core::decide::{Bounds, Policy, Settings, Threshold};
+use trimtab_core::node::{
+    Controller, Demand, Happened, MemoryDemand, MemoryStep, Node, Own, Trimtab, Workload,
+};
+use trimtab_core::signal::{Amount, Nanos, Resource, Slot};
+
+use crate::support::{Still, ms, node, quota, run};
+
+const MINUTE: u64 = 60_000;
+
+fn trimtab(policy: Policy) -> Trimtab {
+    let bounds = Resource::ALL.map(|resource| Some(Bounds::of(resource)));
+    Trimtab::new(Settings::default(), Own { policy, bounds })
+}
+
+/// One thread for 300 ms every so often, under a quota of 10 ms.
+fn bursts(every: Nanos) -> Node {
+    let demand = Demand::wave(every, ms(300), 1);
+    node(2, [Workload::cpu(demand, quota(10))])
+}
+
+fn steer(mut node: Node, controller: &mut dyn Controller, until: Nanos) -> (Node, Vec<Happened>) {
+    let log = run(&mut node, controller, until);
+    (node, log)
+}
+
+#[test]
+fn a_burst_is_lifted_before_it_is_throttled() {
+    let without = steer(bursts(ms(10_000)), &mut Still, ms(MINUTE)).0;
+    assert!(without.meter(Slot(0)).unwrap().throttled() > Nanos::SECOND);
+    for policy in [Policy::default(), Policy::Threshold(Threshold::default())] {
+        let with = steer(bursts(ms(10_000)), &mut trimtab(policy), ms(MINUTE)).0;
+        let meter = with.meter(Slot(0)).unwrap();
+        assert_eq!(meter.throttled(), Nanos(0), "{policy:?}");
+        assert_eq!(meter.used(), ms(6 * 300), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_loan_is_no_part_of_what_is_held() {
+    let mut trimtab = trimtab(Policy::default());
+    let (node, _) = steer(bursts(ms(200_000)), &mut trimtab, ms(590_000));
+    let meter = node.meter(Slot(0)).unwrap();
+    let held = meter.mean_held(Resource::Cpu);
+    assert!(held <= Amount(110_000), "{held:?}");
+    assert!(meter.mean_limit(Resource::Cpu) > held, "a limit was lent");
+    let now = node.workload(Slot(0)).unwrap().cpu.limit;
+    assert!(now <= quota(20), "it has not come back: {now:?}");
+}
+
+#[test]
+fn a_growth_is_not_killed_while_there_is_memory() {
+    let step = |at, mib: u64| MemoryStep {
+        at: ms(at),
+        anonymous: Amount(mib << 20),
+        ..MemoryStep::default()
+    };
+    let grower = || {
+        let demand = MemoryDemand::series(vec![step(0, 16), step(5_000, 400)]);
+        node(2, [Workload::memory(demand, Amount(64 << 20))])
+    };
+    let without = steer(grower(), &mut Still, ms(20_000)).0;
+    assert!(without.workload(Slot(0)).unwrap().memory.oom_kills > 0);
+    let with = steer(grower(), &mut trimtab(Policy::default()), ms(20_000)).0;
+    let memory = with.workload(Slot(0)).unwrap().memory;
+    assert_eq!(memory.oom_kills, 0);
+    assert_eq!(memory.anonymous, Amount(400 << 20));
+}
+
+#[test]
+fn no_more_is_lent_than_there_is() {
+    let greedy = || Workload::cpu(Demand::steady(Amount(4_000_000), 4), quota(20));
+    let bounds = Bounds {
+        floor: quota(20),
+        default_floor: false,
+        ..Bounds::of(Resource::Cpu)
+    };
+    let own = Own {
+        policy: Policy::default(),
+        bounds: [Some(bounds), None],
+    };
+    let (node, log) = steer(
+        node(2, (0..6).map(|_| greedy())),
+        &mut Trimtab::new(Settings::default(), own),
+        ms(2 * MINUTE),
+    );
+    let held: u64 = (0..6)
+        .map(|slot| node.workload(Slot(slot)).unwrap().cpu.limit.0)
+        .sum();
+    assert!(held <= 2_000_000, "{held}");
+    let writes = log
+        .iter()
+        .filter(|happened| matches!(happened, Happened::Written { .. }))
+        .count();
+    assert!(writes < 6 * 2 * 6, "{writes} writes in two minutes");
+}
+
+#[test]
+fn the_same_history_has_the_same_end() {
+    let once = || {
+        let (node, log) = steer(
+            bursts(ms(10_000)),
+            &mut trimtab(Policy::default()),
+            ms(MINUTE),
+        );
+        (format!("{:?}", node.meter(Slot(0))), log)
+    };
+    assert_eq!(once(), once());
+}
