@@ -14,7 +14,7 @@ const TICK: Nanos = Nanos::SECOND;
 /// From a look to the write: reading the counters of a few hundred workloads takes most of it.
 const SLOW: Nanos = Nanos(2 * Nanos::MILLI.0);
 
-/// From an event to the end of the write, as measured (docs/OVERHEAD.md, reaction, p50).
+/// From an event to the end of the write: the slowest median of `bench reaction` so far.
 const FAST: Nanos = Nanos(110_000);
 
 /// How a workload is to be steered.
@@ -174,7 +174,14 @@ impl Trimtab {
             self.desk.audit(seen).into_iter().for_each(&mut tell);
         }
         for twin in &tick.twins {
-            self.desk.spend(&mut orders, twin, &mut tell);
+            // As in the agent, a twin is news of this moment and of the limit that stands then.
+            let envelope = self.desk.envelope(twin.slot, twin.resource);
+            let event = Event {
+                time: orders.effect,
+                held: envelope.map_or(twin.held, |envelope| envelope.limit),
+                ..*twin
+            };
+            self.desk.spend(&mut orders, &event, &mut tell);
         }
         self.records = told;
         for thresholds in &tick.thresholds {
