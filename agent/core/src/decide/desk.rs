@@ -12,7 +12,7 @@ use super::settle::{adopt, audit, refit, release, settle, stand_back, unsettle};
 use super::spend::{deny, refund, spend, written};
 use crate::signal::{Amount, Delay, Denial, Event, Nanos, Resource, Slot, Spend};
 
-/// Deeper than this nobody looks for what stands above; the probes look no deeper either.
+/// Bounds every walk upwards; the probes look at 8 levels at most.
 const MAX_LEVELS: usize = 16;
 
 /// What came of pulling a lever.
