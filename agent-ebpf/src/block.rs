@@ -33,7 +33,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
     programs::BtfTracePointContext,
 };
-use trimtab_ebpf::{BlockHist, bucket, duty, lost};
+use trimtab_ebpf::{BlockHist, GroupCell, bucket, duty, lost};
 
 use crate::{
     emit::{add, count_lost, now},
@@ -47,9 +47,9 @@ static ISSUED: HashMap<u64, u64> = HashMap::with_max_entries(8192, 0);
 
 /// The ids of the groups of which user space wants a histogram: see [`crate::groups`].
 #[map]
-static BLOCK_GROUPS: Array<u64> = Array::with_max_entries(2048, 0);
+static BLOCK_GROUPS: Array<GroupCell> = Array::with_max_entries(2048, 0);
 
-/// Their histograms, at the same indices.
+/// Their histograms, the one that many share first.
 #[map]
 static BLOCK_HISTS: Array<BlockHist> = Array::with_max_entries(2048, 0);
 

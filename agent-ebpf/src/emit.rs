@@ -3,10 +3,11 @@
 use core::arch::asm;
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     btf_maps,
     helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
     macros::{btf_map, map},
-    maps::{PerCpuArray, RingBuf, ring_buf::RingBufEntry},
+    maps::{Array, RingBuf, ring_buf::RingBufEntry},
 };
 use trimtab_ebpf::{Event, Level, lost};
 
@@ -20,8 +21,14 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(256 << 10, 0);
 static CPU_EVENTS: btf_maps::ArrayOfMaps<btf_maps::RingBuf<Event, 4096>, 1> =
     btf_maps::ArrayOfMaps::new();
 
+/// What one CPU has lost, by cause.
+#[repr(C, align(128))]
+#[derive(Clone, Copy)]
+struct Counts([u64; lost::ROOM]);
+
+/// One for each CPU. Resized by user space, which maps it and so reads without a call.
 #[map]
-static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
+static LOST: Array<Counts> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// `CLOCK_MONOTONIC` in ns.
 #[inline(always)]
@@ -33,9 +40,9 @@ pub(crate) fn now() -> u64 {
 /// Counts one loss.
 #[inline(always)]
 pub(crate) fn count_lost(cause: u32) {
-    if let Some(count) = LOST.get_ptr_mut(cause) {
-        // SAFETY: the cell belongs to this CPU; an interrupt in between costs one count.
-        unsafe { *count += 1 };
+    if let Some(counts) = LOST.get_ptr_mut(cpu()) {
+        // SAFETY: the counters belong to this CPU; an interrupt in between costs one count.
+        unsafe { (*counts).0[cause as usize % lost::ROOM] += 1 };
     }
 }
 

@@ -1,36 +1,37 @@
-//! Tables of the groups of which user space wants something: see [`GROUP_PROBES`].
+//! Tables of the groups of which user space wants something: see [`GroupCell`].
 //!
 //! A look-up in an array is a few instructions in place, in a hash map a call that costs as much as
 //! all the rest of a probe.
 
 use aya_ebpf::maps::Array;
-use trimtab_ebpf::{GROUP_FREE, GROUP_PROBES, MAX_LEVELS};
+use trimtab_ebpf::{GROUP_FREE, GROUP_PROBES, GroupCell, MAX_LEVELS};
 
 use crate::{
     kernel::{Kernel, load, setting},
     level::id_of,
 };
 
-/// The cell of a group.
+/// Where the histogram of a group is.
 #[inline(always)]
-pub(crate) fn index_of(table: &Array<u64>, id: u64) -> Option<u32> {
+pub(crate) fn index_of(table: &Array<GroupCell>, id: u64) -> Option<u32> {
     for probe in 0..GROUP_PROBES {
         let index = (id as u32).wrapping_add(probe) & setting!(group_mask);
-        let found = *table.get(index)?;
-        if found == id {
-            return Some(index);
-        }
+        let GroupCell { id: found, hist } = *table.get(index)?;
+        // First: a task of an autogroup has no group, which reads as the id of a free cell.
         if found == GROUP_FREE {
             return None;
+        }
+        if found == id {
+            return Some(hist as u32);
         }
     }
     None
 }
 
-/// The cell of the lowest group that has one, from `cgroup` upwards: what happens in a group that
-/// nobody asks about counts for the one above it that somebody does.
+/// Where the histogram of the lowest group is that has one, from `cgroup` upwards: what happens in a
+/// group that nobody asks about counts for the one above it that somebody does.
 #[inline(always)]
-pub(crate) fn nearest(table: &Array<u64>, cgroup: Kernel) -> Option<u32> {
+pub(crate) fn nearest(table: &Array<GroupCell>, cgroup: Kernel) -> Option<u32> {
     let mut at = cgroup;
     // Above the root every load reads 0, which is no group's id.
     for _ in 0..MAX_LEVELS {

@@ -6,16 +6,29 @@ pub const HIST_SUB_BITS: u32 = 2;
 /// Buckets of a histogram. The last one also holds everything above.
 pub const HIST_BUCKETS: usize = 128;
 
-/// A table of groups that have a histogram is an array of cgroup ids, filled by user space by open
-/// addressing: a group's id lies in the cell `id & (cells - 1)` or one of the next, and its
-/// histogram at the same index of the array beside it. The kernel looks at so many cells.
+/// A table of groups whose doings are counted is an array of these, filled by user space by open
+/// addressing: a group's cell is `id & (cells - 1)` or one of the next, and says where in the array of
+/// histograms beside it the group's own is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupCell {
+    /// The cgroup's id, [`GROUP_FREE`] or [`GROUP_GONE`].
+    pub id: u64,
+    /// Index of its histogram; [`GROUP_OTHERS`] when there were none left.
+    pub hist: u64,
+}
+
+/// At how many cells of such a table the kernel looks.
 pub const GROUP_PROBES: u32 = 8;
 
-/// A cell of such a table that was never used: the search ends here.
+/// Id in a cell that was never used: the search ends here.
 pub const GROUP_FREE: u64 = 0;
 
-/// A cell of such a table whose group is gone: the search goes on.
+/// Id in a cell whose group is gone: the search goes on.
 pub const GROUP_GONE: u64 = u64::MAX;
+
+/// Index of the histogram that all groups share for which no other was left.
+pub const GROUP_OTHERS: u64 = 0;
 
 /// Run-queue waiting of one cgroup: log-linear, mergeable by addition.
 #[repr(C)]

@@ -10,8 +10,8 @@ mod layout;
 mod thread;
 
 pub use hist::{
-    BEHIND, BlockHist, GROUP_FREE, GROUP_GONE, GROUP_PROBES, HIST_BUCKETS, HIST_SUB_BITS,
-    ReclaimHist, RunqBehind, RunqHist, TcpHist, bucket, bucket_start,
+    BEHIND, BlockHist, GROUP_FREE, GROUP_GONE, GROUP_OTHERS, GROUP_PROBES, GroupCell, HIST_BUCKETS,
+    HIST_SUB_BITS, ReclaimHist, RunqBehind, RunqHist, TcpHist, bucket, bucket_start,
 };
 pub use layout::{ABSENT, Layout, Settings, duty, law};
 pub use thread::Thread;
@@ -138,7 +138,7 @@ pub struct Raised {
     pub period: u64,
 }
 
-/// What was lost, by cause: indices into the per-CPU array `LOST`.
+/// What was lost, by cause: places in the counters that each CPU has in the array `LOST`.
 pub mod lost {
     /// The ring buffer was full.
     pub const RING_FULL: u32 = 0;
@@ -160,4 +160,6 @@ pub mod lost {
     pub const NO_ROOM: u32 = 8;
     /// Number of causes.
     pub const COUNT: u32 = 9;
+    /// Counters of a CPU: so many as fill two cache lines, which it shares with no other.
+    pub const ROOM: usize = 16;
 }

@@ -22,7 +22,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
     programs::BtfTracePointContext,
 };
-use trimtab_ebpf::{ReclaimHist, bucket, duty, lost};
+use trimtab_ebpf::{GroupCell, ReclaimHist, bucket, duty, lost};
 
 use crate::{
     emit::{add, count_lost, now},
@@ -38,9 +38,9 @@ static RECLAIMING: HashMap<u32, u64> = HashMap::with_max_entries(1024, 0);
 
 /// The ids of the groups of which user space wants a histogram: see [`crate::groups`].
 #[map]
-static RECLAIM_GROUPS: Array<u64> = Array::with_max_entries(2048, 0);
+static RECLAIM_GROUPS: Array<GroupCell> = Array::with_max_entries(2048, 0);
 
-/// Their histograms, at the same indices.
+/// Their histograms, the one that many share first.
 #[map]
 static RECLAIM_HISTS: Array<ReclaimHist> = Array::with_max_entries(2048, 0);
 

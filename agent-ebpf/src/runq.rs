@@ -21,7 +21,7 @@
 //! sample (counted), which cannot happen while pids stay below the number of cells.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
-use trimtab_ebpf::{RunqHist, bucket, lost};
+use trimtab_ebpf::{GroupCell, RunqHist, bucket, lost};
 
 use crate::{
     behind,
@@ -51,9 +51,9 @@ static CELLS: Array<Cell> = Array::with_max_entries(1 << 16, BPF_F_MMAPABLE);
 
 /// The ids of the groups of which user space wants a histogram: see [`crate::groups`].
 #[map]
-static RUNQ_GROUPS: Array<u64> = Array::with_max_entries(2048, 0);
+static RUNQ_GROUPS: Array<GroupCell> = Array::with_max_entries(2048, 0);
 
-/// Their histograms, at the same indices.
+/// Their histograms, the one that many share first.
 #[map]
 static RUNQ_HISTS: Array<RunqHist> = Array::with_max_entries(2048, 0);
 

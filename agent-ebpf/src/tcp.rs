@@ -40,7 +40,7 @@ use aya_ebpf::{
     maps::Array,
     programs::{BtfTracePointContext, FEntryContext},
 };
-use trimtab_ebpf::{TcpHist, bucket, duty, lost};
+use trimtab_ebpf::{GroupCell, TcpHist, bucket, duty, lost};
 
 use crate::{
     emit::{add, count_lost, now},
@@ -74,9 +74,9 @@ static CONNECTIONS: SkStorage<Connection> = SkStorage::new();
 
 /// The ids of the groups of which user space wants histograms, see [`crate::groups`].
 #[map]
-static TCP_GROUPS: Array<u64> = Array::with_max_entries(2048, 0);
+static TCP_GROUPS: Array<GroupCell> = Array::with_max_entries(2048, 0);
 
-/// Their histograms, at the same indices.
+/// Their histograms, the one that many share first.
 #[map]
 static TCP_HISTS: Array<TcpHist> = Array::with_max_entries(2048, 0);
 

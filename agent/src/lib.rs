@@ -4,6 +4,8 @@
 //! through whoever owns the limit, and `api` and `cli` read the journal and the latest snapshot.
 
 pub mod act;
+#[cfg(test)]
+mod allocations;
 pub mod api;
 pub mod cli;
 pub mod config;

@@ -26,6 +26,7 @@ mod probe_tcp;
 mod process;
 mod record;
 mod restore;
+mod room;
 mod run;
 mod socket;
 mod stalls;

@@ -68,7 +68,7 @@ fn seen(detached: &[&str], more: &[&str]) -> Result<Option<Seen>> {
         .inspect_err(|error| skip(&format!("without the kernel's own trace: {error:#}")));
     let report = direct(&group, more)?;
     let hist = loaded.block().read(id)?.context("registered")?;
-    ensure!(loaded.lost().read()?.no_room == 0, "no room");
+    ensure!(loaded.lost().read().no_room == 0, "no room");
     Ok(Some(Seen {
         hist,
         report,

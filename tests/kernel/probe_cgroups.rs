@@ -106,7 +106,7 @@ fn a_thousand_groups_are_all_seen_and_nothing_is_lost() {
         });
     }
     assert_eq!((created, removed), (1000, 1000));
-    assert_eq!(loaded.lost().read().expect("read").ring_full, 0);
+    assert_eq!(loaded.lost().read().ring_full, 0);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_full_ring_is_counted_and_recovers() {
     }
     let kept = ring.for_each(|_| {});
     assert!(kept > 0 && kept < 200, "{kept} events in a page");
-    assert!(loaded.lost().read().expect("read").ring_full > 0);
+    assert!(loaded.lost().read().ring_full > 0);
     make(&child);
     remove(&child);
     assert_eq!(ring.for_each(|_| {}), 2, "the ring has room again");

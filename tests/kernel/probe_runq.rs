@@ -170,7 +170,7 @@ fn a_group_that_is_not_registered_is_counted_as_unknown() {
     };
     let _running = contend(&group);
     thread::sleep(Duration::from_millis(200));
-    assert!(loaded.lost().read().expect("read").unknown_group > 0);
+    assert!(loaded.lost().read().unknown_group > 0);
     assert_eq!(
         loaded
             .runq()

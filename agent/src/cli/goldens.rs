@@ -46,6 +46,14 @@ pub(super) fn a_status() -> Status {
         recommended: 8,
         enforced: 3,
         pinned: 1,
+        room: Room {
+            workloads: 4096,
+            waiting: 12,
+            histograms: 512,
+            sharing: 1,
+            shared_waited_ns: Some(1_500_000_000),
+            shared_waiting_p99_ns: Some(3_000_000),
+        },
         pools: vec![
             Pool {
                 resource: Resource::Cpu,
@@ -122,6 +130,8 @@ fn a_cost() -> Cost {
         guardian_bytes: 7 << 20,
         budget_bytes: 64 << 20,
         age_ns: Some(4_000_000_000),
+        tick_ns: Some(1_900_000),
+        longest_tick_ns: Some(31_000_000),
         programs: vec![
             program(
                 "sched_stat_runtime",

@@ -30,6 +30,7 @@ mod process_goldens;
 mod processes;
 mod record;
 mod restore;
+mod room;
 mod run;
 mod show;
 mod signals;

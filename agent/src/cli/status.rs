@@ -9,7 +9,7 @@ use super::{
     context::Context,
     cost, energy, gpus, identity,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
-    record, stalls,
+    record, room, stalls,
     table::Table,
     units::{count, duration, quantity},
 };
@@ -50,6 +50,9 @@ pub(super) fn render(status: &Status) -> String {
         );
     }
     line("workloads", workloads(status));
+    if let Some(lacks) = room::line(&status.room) {
+        line("room", lacks);
+    }
     line("fast loop", fast_loop(&status.fast_loop));
     line("reaction", reaction(&status.fast_loop));
     line("probes", probes(status));

@@ -40,6 +40,7 @@ pub(super) struct Agent {
     pub(super) exclude: Option<Vec<Spanned<String>>>,
     pub(super) foreign: Foreign,
     pub(super) budget: Budget,
+    pub(super) room: Room,
 }
 
 /// `[agent.reserve]`.
@@ -57,6 +58,14 @@ pub(super) struct Budget {
     pub(super) cpu: Key<Cpu>,
     pub(super) memory: Key<Memory>,
     pub(super) patience: Key<Duration>,
+}
+
+/// `[agent.room]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Room {
+    pub(super) workloads: Key<i64>,
+    pub(super) histograms: Key<i64>,
 }
 
 /// `[agent.foreign]`.

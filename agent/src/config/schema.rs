@@ -71,6 +71,8 @@ pub struct Agent {
     pub settings: Settings<Share>,
     /// `[agent.budget]`.
     pub budget: Budget,
+    /// `[agent.room]`.
+    pub room: Room,
 }
 
 impl Default for Agent {
@@ -82,6 +84,7 @@ impl Default for Agent {
             exclude: Selector::default(),
             settings: Settings::default().map(|_, _| Share::percent(5)),
             budget: Budget::default(),
+            room: Room::default(),
         }
     }
 }
@@ -103,6 +106,29 @@ impl Default for Budget {
             cpu: Share::percent(3),
             memory: Share::Amount(Amount(64 << 20)),
             patience: Nanos(30 * Nanos::SECOND.0),
+        }
+    }
+}
+
+/// How much there is room for: the agent's memory and its maps in the kernel are sized by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Workloads; groups beyond are left alone until there is room. 1 to [`Room::WORKLOADS`].
+    pub workloads: u32,
+    /// Workloads with histograms of their own; the others share one. No more than workloads.
+    pub histograms: u32,
+}
+
+impl Room {
+    /// The most workloads for which there may be room.
+    pub const WORKLOADS: u32 = 16_384;
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            workloads: 4096,
+            histograms: 512,
         }
     }
 }

@@ -122,6 +122,7 @@ fn every_key_is_documented() {
         ("[agent.reserve]", "agent.reserve."),
         ("[agent.foreign]", "agent.foreign."),
         ("[agent.budget]", "agent.budget."),
+        ("[agent.room]", "agent.room."),
         ("[fast]", "fast."),
         ("[probes]", "probes."),
         ("[gpu]", "gpu."),

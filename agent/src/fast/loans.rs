@@ -8,7 +8,6 @@ use trimtab_ebpf::{Event as KernelRecord, NO_SLOT};
 
 use super::{
     memory::recall,
-    table::MAX_SLOTS,
     thread::{State, now, tell},
 };
 use crate::sense::cpu::cpu_amount;
@@ -30,7 +29,7 @@ impl State {
 
     /// Takes back what was lent of memory and is not used: the node has run short.
     pub(super) fn recall(&mut self) {
-        for slot in (0..).map(Slot).take(MAX_SLOTS) {
+        for slot in self.table.slots() {
             let (Some(entry), Some(envelope)) = (
                 self.table.get(slot),
                 self.desk.envelope(slot, Resource::Memory),

@@ -94,8 +94,9 @@ impl Report {
 
 /// Room for commands. More than that in one go has to wait for the fast thread.
 const COMMANDS: usize = 1024;
-/// Room for reports between two wake-ups of the slow loop.
-const REPORTS: usize = 4096;
+/// Room for reports between two wake-ups of the slow loop, beside one for each workload: all may go at
+/// once.
+const REPORTS: usize = 1024;
 /// How long the slow loop waits for room; the fast thread needs microseconds.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -115,6 +116,8 @@ pub struct FastEnd {
     /// What the slow loop asks for.
     pub commands: Consumer<Command>,
     reports: Producer<Report>,
+    /// Half of the room for reports: with less left, none can wait.
+    half: usize,
     ready: UnixStream,
     /// Readable when there are commands.
     pub wake: Arc<OwnedFd>,
@@ -123,17 +126,17 @@ pub struct FastEnd {
     queued: bool,
 }
 
-/// Makes both ends, and what becomes readable when there are reports.
+/// Makes both ends for so many workloads, and what becomes readable when there are reports.
 ///
 /// # Errors
 /// The kernel refused a descriptor (the limit of open files).
-pub fn channel() -> io::Result<(SlowEnd, FastEnd, UnixStream)> {
+pub fn channel(workloads: usize) -> io::Result<(SlowEnd, FastEnd, UnixStream)> {
     let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let (ready, waiting) = UnixStream::pair()?;
     ready.set_nonblocking(true)?;
     waiting.set_nonblocking(true)?;
     let (command_tx, commands) = RingBuffer::new(COMMANDS);
-    let (report_tx, reports) = RingBuffer::new(REPORTS);
+    let (report_tx, reports) = RingBuffer::new(REPORTS + workloads);
     Ok((
         SlowEnd {
             commands: command_tx,
@@ -144,6 +147,7 @@ pub fn channel() -> io::Result<(SlowEnd, FastEnd, UnixStream)> {
         FastEnd {
             commands,
             reports: report_tx,
+            half: usize::midpoint(REPORTS, workloads),
             ready,
             wake,
             dropped: 0,
@@ -192,7 +196,7 @@ impl FastEnd {
     /// Queues a report and counts it as dropped when there is no room: the kernel's counters
     /// still hold the truth, and the slow twin reads them.
     pub fn report(&mut self, report: Report) {
-        self.queued |= !report.can_wait() || self.reports.slots() < REPORTS / 2;
+        self.queued |= !report.can_wait() || self.reports.slots() < self.half;
         if let Err(rtrb::PushError::Full(report)) = self.reports.push(report) {
             self.dropped += 1;
             // An entry must not be freed here; losing its memory beats stalling a burst.

@@ -19,4 +19,4 @@ pub use message::{Command, Report, SlowEnd, channel};
 pub use priority::{Got, Priority};
 pub use spawn::{Fast, Handle, Threads, cpus, spawn};
 pub use stats::{Stats, Summary, quantile};
-pub use table::{Entry, MAX_SLOTS};
+pub use table::Entry;

@@ -31,6 +31,8 @@ pub struct Fast {
     pub node: Amount,
     /// Memory of the node that is never granted.
     pub memory_reserve: Amount,
+    /// How many workloads there may be.
+    pub workloads: usize,
     /// How they wish to be scheduled.
     pub wish: config::Fast,
 }
@@ -101,6 +103,7 @@ pub fn spawn(fast: Fast) -> io::Result<Handle> {
         end,
         node,
         memory_reserve,
+        workloads,
         wish,
     } = fast;
     let cpus = on_each_cpu(cpu_rings.len(), node);
@@ -108,7 +111,8 @@ pub fn spawn(fast: Fast) -> io::Result<Handle> {
     let memory = NodeMemory::open(memory_reserve).map_err(io::Error::other)?;
     let stop = Stop::new()?;
     let first = Waiter::new(ring, &end.wake, stop.clone())?;
-    let turns = Arc::new(Mutex::new(State::new(end, memory, Arc::clone(&stats))));
+    let turns = State::new(end, memory, Arc::clone(&stats), workloads);
+    let turns = Arc::new(Mutex::new(turns));
     let mut threads = Threads::default();
     for (cpu, ring) in cpu_rings {
         let waiter = Waiter::of_cpu(ring, &stop)?;

@@ -11,9 +11,6 @@ use crate::{
     sense::memory::MemoryReader,
 };
 
-/// How many workloads an agent manages at most; kernel maps and tables are sized by it.
-pub const MAX_SLOTS: usize = 4096;
-
 /// All that the fast threads need to act for one workload.
 #[derive(Debug)]
 pub struct Entry {
@@ -34,10 +31,16 @@ pub struct Entry {
 pub(super) struct Table(Vec<Option<Box<Entry>>>);
 
 impl Table {
-    pub(super) fn new() -> Self {
+    /// Room for so many workloads.
+    pub(super) fn new(workloads: usize) -> Self {
         let mut entries = Vec::new();
-        entries.resize_with(MAX_SLOTS, || None);
+        entries.resize_with(workloads, || None);
         Self(entries)
+    }
+
+    /// Every slot, whether or not it is in use.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..).map(Slot).take(self.0.len())
     }
 
     pub(super) fn get(&mut self, slot: Slot) -> Option<&mut Entry> {

@@ -14,7 +14,7 @@ use super::{
     memory::{NodeMemory, just_above},
     message::{Command, FastEnd, Report, drain},
     stats::Stats,
-    table::{Entry, MAX_SLOTS, Table},
+    table::{Entry, Table},
 };
 use crate::sense::{
     cpu::cpu_amount,
@@ -41,13 +41,18 @@ pub(super) struct State {
 
 impl State {
     /// Everything allocated; nothing managed yet.
-    pub(super) fn new(end: FastEnd, memory: NodeMemory, stats: Arc<Stats>) -> Self {
+    pub(super) fn new(
+        end: FastEnd,
+        memory: NodeMemory,
+        stats: Arc<Stats>,
+        workloads: usize,
+    ) -> Self {
         Self {
             end,
             memory,
             scratch: Scratch::new(),
-            desk: Desk::new(MAX_SLOTS),
-            table: Table::new(),
+            desk: Desk::new(workloads),
+            table: Table::new(workloads),
             stats,
             watched: None,
         }

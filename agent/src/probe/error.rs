@@ -78,7 +78,12 @@ pub enum Error {
         "bpf(BPF_ENABLE_STATS): {0}; what the probes cost is counted from 5.8 on, and CAP_SYS_ADMIN may ask"
     )]
     Statistics(#[source] io::Error),
-    /// The map of tasks that wait cannot be emptied.
-    #[error("mmap of map CELLS")]
-    Cells(#[source] io::Error),
+    /// A map cannot be mapped into memory.
+    #[error("mmap of map {map}")]
+    Mmap {
+        /// The map's name.
+        map: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
 }

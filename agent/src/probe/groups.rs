@@ -1,43 +1,66 @@
-//! Tables of groups that have something of their own in the kernel: see [`GROUP_PROBES`].
+//! Tables of groups that have something of their own in the kernel: see [`GroupCell`].
+
+use std::collections::BTreeSet;
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, IterableMap as _, Map, MapData},
+    maps::{Array, Map, MapData},
 };
-use trimtab_ebpf::{BlockHist, GROUP_FREE, GROUP_GONE, GROUP_PROBES, ReclaimHist, TcpHist};
+use trimtab_ebpf::{
+    BlockHist, GROUP_FREE, GROUP_GONE, GROUP_OTHERS, GROUP_PROBES, GroupCell, ReclaimHist, TcpHist,
+};
 
 use super::{
     Error, Options,
-    load::{duplicate, map_error, take},
+    load::{map_error, take},
 };
 
-/// The ids of the groups, each in a cell that the kernel finds without a hash map.
+/// Which group's histogram is where, found by the kernel without a hash map. There are fewer
+/// histograms than groups may be told of: those that come when none is left share one, and the
+/// first of them gets the next that becomes free.
 pub(super) struct Groups {
     name: &'static str,
-    ids: Array<MapData, u64>,
-    max: u32,
+    map: Array<MapData, Cell>,
+    /// What is in the map: only this side writes there, and to ask takes a system call.
+    cells: Vec<GroupCell>,
+    /// Histograms that are nobody's.
+    free: Vec<u64>,
+    /// Groups that share one.
+    others: BTreeSet<u64>,
 }
 
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Cell(GroupCell);
+
+// SAFETY: `GroupCell` is `repr(C)`, integers of one size.
+unsafe impl Pod for Cell {}
+
 impl Groups {
-    pub(super) fn new(name: &'static str, map: Map, max: u32) -> Result<Self, Error> {
-        let ids = Array::try_from(map).map_err(|source| map_error(name, "open", 0, source))?;
-        Ok(Self { name, ids, max })
+    /// The table in a map that is new, with so many histograms beside the one that is shared.
+    pub(super) fn new(name: &'static str, map: Map, hists: u32) -> Result<Self, Error> {
+        let map: Array<_, Cell> =
+            Array::try_from(map).map_err(|source| map_error(name, "open", 0, source))?;
+        Ok(Self {
+            name,
+            cells: vec![GroupCell::default(); map.len() as usize],
+            map,
+            // The lowest first, so that the pages of the others stay untouched.
+            free: (1..=u64::from(hists)).rev().collect(),
+            others: BTreeSet::new(),
+        })
     }
 
-    pub(super) fn try_clone(&self) -> Result<Self, Error> {
-        Self::new(self.name, duplicate(self.name, self.ids.map())?, self.max)
-    }
-
-    /// Gives the group `id` a cell, unless it has one. `empty` is called before, with the cell: the
-    /// kernel counts as soon as the id is there.
+    /// Gives the group `id` a histogram, unless it has one. `empty` is called before, with its place:
+    /// the kernel counts as soon as the id is there.
     pub(super) fn insert(
         &mut self,
         id: u64,
         empty: impl FnOnce(u32) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut vacant = None;
-        for index in self.cells(id) {
-            let found = self.get(index)?;
+        for index in self.places(id) {
+            let found = self.cells[index].id;
             if found == id {
                 return Ok(());
             }
@@ -50,61 +73,111 @@ impl Groups {
         }
         let index = vacant.ok_or(Error::Full {
             map: self.name,
-            max: self.max,
+            max: self.map.len() / 2,
         })?;
-        empty(index)?;
-        self.set(index, id)
-    }
-
-    /// Takes the group's cell away. `false` when it had none.
-    pub(super) fn remove(&mut self, id: u64) -> Result<bool, Error> {
-        match self.find(id)? {
-            Some(index) => self.set(index, GROUP_GONE).map(|()| true),
-            None => Ok(false),
+        let hist = self.free.last().copied().unwrap_or(GROUP_OTHERS);
+        if hist != GROUP_OTHERS {
+            empty(place(hist))?;
         }
-    }
-
-    /// The cell of a group.
-    pub(super) fn find(&self, id: u64) -> Result<Option<u32>, Error> {
-        for index in self.cells(id) {
-            match self.get(index)? {
-                found if found == id => return Ok(Some(index)),
-                GROUP_FREE => break,
-                _ => {}
-            }
+        // The kernel must not see the id beside somebody else's histogram.
+        let gone = GroupCell {
+            id: GROUP_GONE,
+            hist,
+        };
+        self.set(index, gone)?;
+        self.set(index, GroupCell { id, hist })?;
+        if self.free.pop().is_none() {
+            self.others.insert(id);
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Every group with its cell, in no order.
-    pub(super) fn all(&self) -> impl Iterator<Item = Result<(u32, u64), Error>> {
-        (0..self.ids.len())
-            .map(|index| Ok((index, self.get(index)?)))
-            .filter(|cell| !matches!(cell, Ok((_, GROUP_FREE | GROUP_GONE))))
+    /// Takes the group's histogram away, and gives it to one of those that share; `empty` is called
+    /// before. `false` when the group had none.
+    pub(super) fn remove(
+        &mut self,
+        id: u64,
+        empty: impl FnOnce(u32) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let Some((index, cell)) = self.cell(id) else {
+            return Ok(false);
+        };
+        let gone = GroupCell {
+            id: GROUP_GONE,
+            hist: GROUP_OTHERS,
+        };
+        self.set(index, gone)?;
+        if cell.hist == GROUP_OTHERS {
+            self.others.remove(&id);
+            return Ok(true);
+        }
+        self.free.push(cell.hist);
+        let Some(next) = self.others.first().copied() else {
+            return Ok(true);
+        };
+        if let Some((index, _)) = self.cell(next) {
+            empty(place(cell.hist))?;
+            let hist = cell.hist;
+            self.set(index, GroupCell { id: next, hist })?;
+            self.free.pop();
+        }
+        self.others.pop_first();
+        Ok(true)
+    }
+
+    /// Where the group's own histogram is.
+    pub(super) fn find(&self, id: u64) -> Option<u32> {
+        self.cell(id).and_then(|(_, cell)| own_place(cell))
+    }
+
+    /// How many groups share a histogram.
+    pub(super) fn others(&self) -> usize {
+        self.others.len()
+    }
+
+    /// Every group that has a histogram of its own, with the place of that, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, u64)> {
+        let used = |cell: &&GroupCell| !matches!(cell.id, GROUP_FREE | GROUP_GONE);
+        let cells = self.cells.iter().filter(used);
+        cells.filter_map(|cell| Some((own_place(*cell)?, cell.id)))
+    }
+
+    /// The group's cell, and what is in it.
+    fn cell(&self, id: u64) -> Option<(usize, GroupCell)> {
+        let cells = self.places(id).map(|index| (index, self.cells[index]));
+        let mut until_free = cells.take_while(|(_, cell)| cell.id != GROUP_FREE);
+        until_free.find(|(_, cell)| cell.id == id)
     }
 
     /// Where the kernel looks for a group.
-    fn cells(&self, id: u64) -> impl Iterator<Item = u32> + use<> {
-        let mask = self.ids.len() - 1;
+    fn places(&self, id: u64) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.cells.len() - 1;
         #[expect(clippy::cast_possible_truncation, reason = "the mask is a u32")]
-        let first = (id & u64::from(mask)) as u32;
-        (0..GROUP_PROBES).map(move |probe| (first + probe) & mask)
+        let first = (id & mask as u64) as usize;
+        (0..GROUP_PROBES as usize).map(move |probe| (first + probe) & mask)
     }
 
-    fn get(&self, index: u32) -> Result<u64, Error> {
-        self.ids
-            .get(&index, 0)
-            .map_err(|source| map_error(self.name, "lookup", index.into(), source))
-    }
-
-    fn set(&mut self, index: u32, id: u64) -> Result<(), Error> {
-        self.ids
-            .set(index, id, 0)
-            .map_err(|source| map_error(self.name, "update", id, source))
+    fn set(&mut self, index: usize, cell: GroupCell) -> Result<(), Error> {
+        let at = u32::try_from(index).unwrap_or(u32::MAX);
+        self.map
+            .set(at, Cell(cell), 0)
+            .map_err(|source| map_error(self.name, "update", cell.id, source))?;
+        self.cells[index] = cell;
+        Ok(())
     }
 }
 
-/// What lies beside such a table: one value for each of its cells.
+/// Where a group's histogram is, if it has one of its own.
+fn own_place(cell: GroupCell) -> Option<u32> {
+    (cell.hist != GROUP_OTHERS).then(|| place(cell.hist))
+}
+
+/// The index of a histogram as arrays want it.
+pub(super) fn place(hist: u64) -> u32 {
+    u32::try_from(hist).unwrap_or(u32::MAX)
+}
+
+/// What lies beside such a table: one value for each histogram, the shared one first.
 pub(super) struct Values<T: Value> {
     name: &'static str,
     values: Array<MapData, Entry<T>>,
@@ -133,10 +206,6 @@ impl<T: Value> Values<T> {
     pub(super) fn new(name: &'static str, map: Map) -> Result<Self, Error> {
         let values = Array::try_from(map).map_err(|source| map_error(name, "open", 0, source))?;
         Ok(Self { name, values })
-    }
-
-    pub(super) fn try_clone(&self) -> Result<Self, Error> {
-        Self::new(self.name, duplicate(self.name, self.values.map())?)
     }
 
     pub(super) fn get(&self, index: u32) -> Result<T, Error> {
@@ -168,12 +237,13 @@ impl<T: Value> Hists<T> {
         options: &Options,
     ) -> Result<Self, Error> {
         Ok(Self {
-            groups: Groups::new(groups, take(object, groups)?, options.max_groups)?,
+            groups: Groups::new(groups, take(object, groups)?, options.own_hists())?,
             hists: Values::new(hists, take(object, hists)?)?,
         })
     }
 
-    /// Starts a histogram for the group `id`; one that is there goes on.
+    /// Counts for the group `id` from now on: in a histogram of its own, or in the one for others
+    /// where none is left. One that is there goes on.
     ///
     /// # Errors
     /// [`Error::Full`], or the system call's error.
@@ -183,20 +253,36 @@ impl<T: Value> Hists<T> {
             .insert(id, |index| hists.set(index, T::default()))
     }
 
-    /// Drops the histogram of the group `id`. `false` when there was none.
+    /// Counts for the group `id` no more. `false` when it was not registered.
     ///
     /// # Errors
     /// The system call's error.
     pub fn unregister(&mut self, id: u64) -> Result<bool, Error> {
-        self.groups.remove(id)
+        let hists = &mut self.hists;
+        self.groups
+            .remove(id, |index| hists.set(index, T::default()))
     }
 
-    /// The histogram of the group `id` since it was registered; `None` when it is not.
+    /// The histogram of the group `id` since it has one of its own; `None` when it has not.
     ///
     /// # Errors
     /// The system call's error.
     pub fn read(&self, id: u64) -> Result<Option<T>, Error> {
-        let find = self.groups.find(id)?;
-        find.map(|index| self.hists.get(index)).transpose()
+        let place = self.groups.find(id);
+        place.map(|index| self.hists.get(index)).transpose()
+    }
+
+    /// How many groups share the histogram for others.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.groups.others()
+    }
+
+    /// The histogram of all groups that ever shared it, since the probes were loaded.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn read_others(&self) -> Result<T, Error> {
+        self.hists.get(place(GROUP_OTHERS))
     }
 }

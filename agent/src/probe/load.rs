@@ -8,7 +8,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, Pod,
-    maps::{Map, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Map, MapData, MapError, RingBuf},
 };
 use trimtab_ebpf::{Layout, Settings, Thread};
 
@@ -102,8 +102,7 @@ impl Probes {
         let map_bytes = map_bytes + ring_bytes.sum::<u64>();
         let ring = RingBuf::try_from(take(&mut object, "EVENTS")?)
             .map_err(|source| map_error("EVENTS", "open", 0, source))?;
-        let counts = PerCpuArray::try_from(take(&mut object, "LOST")?)
-            .map_err(|source| map_error("LOST", "open", 0, source))?;
+        let lost = Lost::new(&take(&mut object, "LOST")?, cpus())?;
         Ok(Self {
             ring: Some(Ring::new(ring)),
             cpu_rings,
@@ -116,7 +115,7 @@ impl Probes {
             tcp: tcp::of(&mut object, options)?,
             reclaim: reclaim::of(&mut object, options)?,
             block: block::of(&mut object, options)?,
-            lost: Lost::new(counts),
+            lost,
             #[cfg(feature = "probe-log")]
             log: Log::of(&mut object),
             on: plan.wanted(),
@@ -185,6 +184,18 @@ impl Probes {
         &mut self.block
     }
 
+    /// How many groups share a histogram, in the table where these are the most.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        let tables = [
+            self.runq.others(),
+            self.tcp.others(),
+            self.reclaim.others(),
+            self.block.others(),
+        ];
+        tables.into_iter().max().unwrap_or_default()
+    }
+
     /// The counters of what was lost.
     #[must_use]
     pub const fn lost(&self) -> &Lost {
@@ -244,10 +255,10 @@ unsafe impl Pod for Constant<Settings> {}
 
 /// Makes the maps and fills in the constants. `starts`: room for the benchmark's hash by pid.
 pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, Error> {
-    let servers = if plan.wanted().has(Probe::TcpLatency) {
-        options.groups()
+    let (servers, served) = if plan.wanted().has(Probe::TcpLatency) {
+        (options.groups(), options.hists())
     } else {
-        1
+        (1, 1)
     };
     EbpfLoader::new()
         // The object has no relocations against kernel types: all of its offsets are constants.
@@ -262,16 +273,17 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("CPU_WATCH", options.max_watches)
         .map_max_entries("MEMORY_WATCH", options.max_watches)
         .map_max_entries("RUNQ_GROUPS", options.groups())
-        .map_max_entries("RUNQ_HISTS", options.groups())
-        .map_max_entries("RUNQ_BEHIND", options.groups())
+        .map_max_entries("RUNQ_HISTS", options.hists())
+        .map_max_entries("RUNQ_BEHIND", options.hists())
         .map_max_entries("TCP_GROUPS", servers)
-        .map_max_entries("TCP_HISTS", servers)
+        .map_max_entries("TCP_HISTS", served)
         .map_max_entries("RECLAIM_GROUPS", options.groups())
-        .map_max_entries("RECLAIM_HISTS", options.groups())
+        .map_max_entries("RECLAIM_HISTS", options.hists())
         .map_max_entries("BLOCK_GROUPS", options.groups())
-        .map_max_entries("BLOCK_HISTS", options.groups())
+        .map_max_entries("BLOCK_HISTS", options.hists())
         .map_max_entries("CELLS", options.cells())
         .map_max_entries("CPUS", cpus())
+        .map_max_entries("LOST", cpus())
         .map_max_entries("BASELINE_STARTS", starts)
         .load(OBJECT)
         .map_err(|source| Error::Object {
@@ -357,7 +369,7 @@ pub(super) fn permission(error: &io::Error) -> &'static str {
         Some(libc::EPERM | libc::EACCES) => {
             "needs CAP_BPF and CAP_PERFMON (or root), and a kernel that is not locked down to `confidentiality`"
         }
-        Some(libc::ENOMEM) => "no memory for the maps: ask for fewer groups in the configuration",
+        Some(libc::ENOMEM) => "no memory for the maps: ask for less in [agent.room]",
         _ => "this kernel refuses it",
     }
 }

@@ -1,13 +1,17 @@
 //! What the probes lost, by cause.
 
-use aya::maps::{MapData, PerCpuArray};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use aya::maps::Map;
+use memmap2::{MmapOptions, MmapRaw};
 use trimtab_ebpf::lost;
 
-use super::{Error, load::map_error};
+use super::Error;
 
-/// The kernel's counters, one set per CPU.
+/// The kernel's counters, one set per CPU, mapped: to read them takes no call.
 pub struct Lost {
-    counts: PerCpuArray<MapData, u64>,
+    counts: MmapRaw,
+    cpus: usize,
 }
 
 /// Sums over all CPUs since the probes were loaded.
@@ -34,33 +38,52 @@ pub struct Losses {
 }
 
 impl Lost {
-    pub(super) const fn new(counts: PerCpuArray<MapData, u64>) -> Self {
-        Self { counts }
+    /// Maps the counters of so many CPUs.
+    pub(super) fn new(map: &Map, cpus: u32) -> Result<Self, Error> {
+        const LOST: &str = "LOST";
+        let Map::Array(data) = map else {
+            return Err(Error::Missing {
+                what: "map",
+                name: LOST,
+            });
+        };
+        let cpus = cpus as usize;
+        let counts = MmapOptions::new()
+            .len(cpus * lost::ROOM * size_of::<u64>())
+            .map_raw_read_only(data.fd().as_fd().as_raw_fd())
+            .map_err(|source| Error::Mmap { map: LOST, source })?;
+        Ok(Self { counts, cpus })
     }
 
-    /// Reads the counters.
-    ///
-    /// # Errors
-    /// The system call's error.
-    pub fn read(&self) -> Result<Losses, Error> {
-        Ok(Losses {
-            ring_full: self.sum(lost::RING_FULL)?,
-            unknown_group: self.sum(lost::UNKNOWN_GROUP)?,
-            collision: self.sum(lost::COLLISION)?,
-            backwards: self.sum(lost::BACKWARDS)?,
-            too_deep: self.sum(lost::TOO_DEEP)?,
-            stale: self.sum(lost::STALE)?,
-            unknown_server: self.sum(lost::UNKNOWN_SERVER)?,
-            no_storage: self.sum(lost::NO_STORAGE)?,
-            no_room: self.sum(lost::NO_ROOM)?,
-        })
+    /// Events for which the ring had no room.
+    #[must_use]
+    pub fn ring_full(&self) -> u64 {
+        self.sum(lost::RING_FULL)
     }
 
-    fn sum(&self, cause: u32) -> Result<u64, Error> {
-        let values = self
-            .counts
-            .get(&cause, 0)
-            .map_err(|source| map_error("LOST", "lookup", u64::from(cause), source))?;
-        Ok(values.iter().sum())
+    /// Reads all counters.
+    #[must_use]
+    pub fn read(&self) -> Losses {
+        Losses {
+            ring_full: self.ring_full(),
+            unknown_group: self.sum(lost::UNKNOWN_GROUP),
+            collision: self.sum(lost::COLLISION),
+            backwards: self.sum(lost::BACKWARDS),
+            too_deep: self.sum(lost::TOO_DEEP),
+            stale: self.sum(lost::STALE),
+            unknown_server: self.sum(lost::UNKNOWN_SERVER),
+            no_storage: self.sum(lost::NO_STORAGE),
+            no_room: self.sum(lost::NO_ROOM),
+        }
+    }
+
+    fn sum(&self, cause: u32) -> u64 {
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
+        let first = self.counts.as_ptr().cast::<u64>();
+        let place = |cpu: usize| cpu * lost::ROOM + cause as usize;
+        // SAFETY: the mapping holds `ROOM` counters for each CPU and begins at a page; the kernel writes
+        // there meanwhile, hence volatile.
+        let count = |cpu| unsafe { first.add(place(cpu)).read_volatile() };
+        (0..self.cpus).map(count).sum()
     }
 }

@@ -25,9 +25,9 @@ pub struct Options {
     pub ring_bytes: u32,
     /// The CPUs that get a ring of their own for what is to be acted on at once, of [`CPU_RING`] bytes.
     pub cpu_rings: Vec<u32>,
-    /// How many groups can be watched, per controller.
+    /// How many groups can be watched, per controller, and counted for.
     pub max_watches: u32,
-    /// How many groups can have histograms, of 19 KiB each; rounded up to a power of two.
+    /// How many groups can have histograms of their own; the others share one.
     pub max_groups: u32,
     /// Cells for tasks that wait in a run queue, 16 bytes each; rounded up to a power of two.
     pub runq_cells: u32,
@@ -47,9 +47,19 @@ impl Options {
         self.runq_cells.clamp(1, 1 << 22).next_power_of_two()
     }
 
-    /// Twice as many as groups, so that searches stay short.
+    /// Cells of a table of groups: twice as many, so that searches stay short.
     pub(super) fn groups(&self) -> u32 {
-        (2 * self.max_groups.clamp(8, 1 << 16)).next_power_of_two()
+        (2 * self.max_watches.clamp(8, 1 << 16)).next_power_of_two()
+    }
+
+    /// Histograms of single groups.
+    pub(super) fn own_hists(&self) -> u32 {
+        self.max_groups.min(self.max_watches)
+    }
+
+    /// All histograms, the one that many share among them.
+    pub(super) fn hists(&self) -> u32 {
+        self.own_hists() + 1
     }
 }
 

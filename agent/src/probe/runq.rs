@@ -2,18 +2,17 @@
 //! whom they waited.
 
 use aya::Ebpf;
-use trimtab_ebpf::{RunqBehind, RunqHist};
+use trimtab_ebpf::{GROUP_OTHERS, RunqBehind, RunqHist};
 
 use super::{
     Error, Options,
-    groups::{Groups, Value, Values},
+    groups::{Groups, Value, Values, place},
     load::take,
 };
 
 /// The histograms, by the id of the group whose CPU controller governs the task.
 ///
-/// They only ever grow: a reader keeps the last state and takes the difference. Only one handle
-/// may register and unregister; every handle may read.
+/// They only ever grow: a reader keeps the last state and takes the difference.
 pub struct Runq {
     groups: Groups,
     hists: Values<RunqHist>,
@@ -40,25 +39,14 @@ impl Runq {
         const HISTS: &str = "RUNQ_HISTS";
         const BEHIND: &str = "RUNQ_BEHIND";
         Ok(Self {
-            groups: Groups::new(GROUPS, take(object, GROUPS)?, options.max_groups)?,
+            groups: Groups::new(GROUPS, take(object, GROUPS)?, options.own_hists())?,
             hists: Values::new(HISTS, take(object, HISTS)?)?,
             behind: Values::new(BEHIND, take(object, BEHIND)?)?,
         })
     }
 
-    /// Another handle on the same histograms.
-    ///
-    /// # Errors
-    /// When the file descriptors cannot be duplicated.
-    pub fn try_clone(&self) -> Result<Self, Error> {
-        Ok(Self {
-            groups: self.groups.try_clone()?,
-            hists: self.hists.try_clone()?,
-            behind: self.behind.try_clone()?,
-        })
-    }
-
-    /// Starts a histogram for the group `id`; one that is there goes on.
+    /// Counts for the group `id` from now on: in a histogram of its own, or in the one for others
+    /// where none is left. One that is there goes on.
     ///
     /// # Errors
     /// [`Error::Full`], or the system call's error.
@@ -74,15 +62,41 @@ impl Runq {
         })
     }
 
-    /// Drops the histogram of the group `id`. `false` when there was none.
+    /// Counts for the group `id` no more. `false` when it was not registered.
     ///
     /// # Errors
     /// The system call's error.
     pub fn unregister(&mut self, id: u64) -> Result<bool, Error> {
-        self.groups.remove(id)
+        let Self {
+            groups,
+            hists,
+            behind,
+        } = self;
+        groups.remove(id, |index| {
+            hists.set(index, RunqHist::default())?;
+            behind.set(index, RunqBehind::default())
+        })
     }
 
-    /// The waiting of the group `id` since it was registered; `None` when it is not.
+    /// How many groups share the histogram for others.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.groups.others()
+    }
+
+    /// The waiting of all groups that ever shared a histogram, since the probes were loaded.
+    ///
+    /// # Errors
+    /// The system call's error.
+    pub fn read_others(&self) -> Result<Waits, Error> {
+        let others = place(GROUP_OTHERS);
+        Ok(Waits {
+            hist: self.hists.get(others)?,
+            behind: self.behind.get(others)?,
+        })
+    }
+
+    /// The waiting of the group `id` since it has a histogram of its own; `None` when it has not.
     ///
     /// # Errors
     /// The system call's error.
@@ -93,7 +107,7 @@ impl Runq {
                 behind: self.behind.get(index)?,
             })
         };
-        self.groups.find(id)?.map(waits).transpose()
+        self.groups.find(id).map(waits).transpose()
     }
 
     /// Forgets the names of those behind whom the group `id` waited, so that others find room, and
@@ -102,7 +116,7 @@ impl Runq {
     /// # Errors
     /// The system call's error.
     pub fn forget_names(&mut self, id: u64) -> Result<(), Error> {
-        let Some(index) = self.groups.find(id)? else {
+        let Some(index) = self.groups.find(id) else {
             return Ok(());
         };
         let behind = self.behind.get(index)?;
@@ -116,14 +130,13 @@ impl Runq {
         )
     }
 
-    /// Hands every histogram to `each`, in no order. Reads the whole table: to read a few groups
+    /// Hands every group's own histogram to `each`, in no order. Reads the whole table: to read a few groups
     /// of many, [`Runq::read`] is cheaper.
     ///
     /// # Errors
     /// The system call's error.
     pub fn for_each(&self, mut each: impl FnMut(u64, &RunqHist)) -> Result<(), Error> {
-        for cell in self.groups.all() {
-            let (index, id) = cell?;
+        for (index, id) in self.groups.all() {
             each(id, &self.hists.get(index)?);
         }
         Ok(())

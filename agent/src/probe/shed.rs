@@ -88,7 +88,8 @@ impl Probes {
                 .len(length)
                 .map_mut(cells.fd().as_fd().as_raw_fd())
         };
-        mapped.map_err(Error::Cells)?.fill(0);
+        let refused = |source| Error::Mmap { map: CELLS, source };
+        mapped.map_err(refused)?.fill(0);
         Ok(())
     }
 

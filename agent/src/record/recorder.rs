@@ -35,6 +35,12 @@ impl Recorder {
         recorder
     }
 
+    /// The engine, for questions: they change nothing, and are not recorded.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// How the recording stands; `None` where nothing is recorded.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {

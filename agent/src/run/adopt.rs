@@ -7,6 +7,7 @@ use trimtab_core::{
     model::Waiting,
     record::Origin,
     signal::{Amount, Mode, Resource, Slot},
+    snapshot::WorkloadSignals,
 };
 
 use super::{
@@ -28,6 +29,7 @@ use crate::{
         cgroup::Group,
         file::{SenseError, Sight},
         hierarchy::Hierarchies,
+        memory::MemoryReader,
         tree::{Changes, ancestors},
     },
 };
@@ -51,8 +53,13 @@ struct Limit {
 impl Agent {
     /// Follows the tree: what has gone is released, what has appeared is taken up.
     pub(super) fn follow(&mut self, changes: &Changes) {
+        let mut paths = changes.appeared.iter().chain(&changes.vanished);
+        if paths.any(|path| !path.contains('/')) {
+            self.node_reader.look_again();
+        }
         for path in &changes.vanished {
             self.identities.forget(path);
+            self.adoptions.waiting.remove(path);
             if let Some(slot) = self.workloads.at(path) {
                 self.release(slot);
             }
@@ -65,6 +72,7 @@ impl Agent {
                 && !workload.run
             {
                 self.let_go(slot);
+                self.workloads.wake(slot);
             }
         }
         self.take_up_each(changes.appeared.iter().cloned());
@@ -84,10 +92,12 @@ impl Agent {
         let mut chosen = Vec::new();
         for path in paths {
             self.ask_about(&path);
-            if self.workloads.at(&path).is_none()
-                && let Some(selected) = self.selected(&path)
-            {
-                chosen.push((path, selected));
+            if self.workloads.at(&path).is_some() {
+                continue;
+            }
+            match self.selected(&path) {
+                Some(selected) => chosen.push((path, selected)),
+                None => _ = self.adoptions.waiting.remove(&path),
             }
         }
         if !chosen.is_empty() {
@@ -103,8 +113,14 @@ impl Agent {
     }
 
     fn take_up_batch(&mut self, chosen: Vec<(Arc<str>, Selected)>) {
+        let room = self.workloads.room(now());
         let mut candidates = Vec::new();
-        for (path, selected) in chosen {
+        for (place, (path, selected)) in chosen.into_iter().enumerate() {
+            if place >= room {
+                self.adoptions.waiting.insert(path);
+                continue;
+            }
+            self.adoptions.waiting.remove(&path);
             match self.candidate(path.clone(), selected) {
                 Ok(Sight::Here(candidate)) => candidates.push(candidate),
                 Ok(Sight::Gone) => {}
@@ -208,11 +224,7 @@ impl Agent {
     fn admit(&mut self, candidate: Candidate, adopted: Option<Adopted>) {
         let now = now();
         let Some((slot, epoch)) = self.workloads.reserve(now) else {
-            self.adoptions.overflow += 1;
-            tracing::warn!(
-                path = &*candidate.path,
-                "no room for another workload; it is left alone"
-            );
+            self.adoptions.waiting.insert(candidate.path);
             return;
         };
         let Candidate {
@@ -265,10 +277,7 @@ impl Agent {
         self.watch(slot, &group, &limits, selected.mode);
         let Adopted { cpu, memory } = adopted.unwrap_or_default();
         let levers = [cpu.map(|held| held.lever), memory.map(|held| held.lever)];
-        let memory = Group::open(&self.hierarchies, &path)
-            .ok()
-            .and_then(Sight::here)
-            .and_then(|group| group.memory);
+        let memory = self.fast_memory(&path, selected.mode);
         self.send(Command::Adopt(
             slot,
             Box::new(Entry {
@@ -295,6 +304,11 @@ impl Agent {
             limits,
             first: Sample::default(),
             last: Sample::default(),
+            seen: WorkloadSignals::default(),
+            active: now,
+            waits: None,
+            tcp: None,
+            requests_per_s: 0,
             waiting: Waiting::default(),
             used: [Amount::ZERO; 2],
             above: [None, None],
@@ -307,20 +321,25 @@ impl Agent {
         }
     }
 
+    /// The memory files that the fast thread reads. Where nothing is written it has nothing to look at.
+    fn fast_memory(&self, path: &str, mode: Mode) -> Option<MemoryReader> {
+        if mode != Mode::Enforce {
+            return None;
+        }
+        let group = Group::open(&self.hierarchies, path).ok()?.here()?;
+        group.memory
+    }
+
     /// Workloads below a new one had another parent until now.
     fn claim_children(&mut self, slot: Slot, path: &str) {
+        let is_nearer = |parent| {
+            let parent = self.workloads.get(parent);
+            parent.is_none_or(|parent| parent.group.path.len() < path.len())
+        };
         let below: Vec<_> = self
             .workloads
-            .iter()
-            .filter(|child| {
-                child.slot != slot
-                    && ancestors(&child.group.path).any(|above| above == path)
-                    && child.parent.is_none_or(|parent| {
-                        self.workloads
-                            .get(parent)
-                            .is_none_or(|parent| parent.group.path.len() < path.len())
-                    })
-            })
+            .below(path)
+            .filter(|child| child.parent.is_none_or(is_nearer))
             .map(|child| child.slot)
             .collect();
         for child in below {

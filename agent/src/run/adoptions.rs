@@ -1,6 +1,9 @@
 //! What is kept about groups beside their workloads.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use trimtab_core::signal::Slot;
 
@@ -17,8 +20,8 @@ pub(super) struct Adoptions {
     pub(super) leaving: HashMap<Slot, Ids>,
     /// Groups that it has let go of, and whose originals are still to go back.
     pub(super) left: Vec<Ids>,
-    /// Groups that found no free slot: counted, so that it can be said.
-    pub(super) overflow: u64,
+    /// Groups that policies select and for which there is no room; parents before their children.
+    pub(super) waiting: BTreeSet<Arc<str>>,
 }
 
 impl Adoptions {
@@ -28,7 +31,7 @@ impl Adoptions {
             backend: Cgroupfs,
             leaving: HashMap::new(),
             left: Vec::new(),
-            overflow: 0,
+            waiting: BTreeSet::new(),
         }
     }
 }

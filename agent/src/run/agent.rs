@@ -18,8 +18,10 @@ use super::{
     entry,
     gpus::Gpus,
     identities::Identities,
+    rest::Rest,
+    room::Room,
     selection::Selection,
-    snapshot::{self, NodeSample},
+    snapshot::{self, NodeSample, Reading},
     workload::Workloads,
 };
 use crate::{
@@ -67,6 +69,9 @@ pub(super) struct Agent {
     pub(super) node_reader: NodeReader,
     pub(super) node_psi: PsiReader,
     pub(super) node: NodeSample,
+    pub(super) room: Room,
+    /// What the last tick read.
+    pub(super) reading: Reading,
     pub(super) gpus: Gpus,
     pub(super) cost: OwnCost,
     pub(super) energy: Energy,
@@ -107,6 +112,12 @@ pub(super) fn now() -> Nanos {
 impl Agent {
     /// One tick of the slow loop.
     pub(super) fn tick(&mut self) {
+        let begun = now();
+        self.tick_once();
+        self.cost.ticked(now().since(begun));
+    }
+
+    fn tick_once(&mut self) {
         self.reports();
         self.follow_tree();
         self.ticks += 1;
@@ -124,23 +135,24 @@ impl Agent {
                 return;
             }
         };
-        let probed = self.probes.as_ref().map(Probes::histograms);
-        let reading = snapshot::take(
+        let mut reading = std::mem::take(&mut self.reading);
+        let length = self.selection.config().agent.tick;
+        let sample = reading.take(
             now,
             &mut self.workloads,
-            probed,
-            self.node,
-            node,
+            Rest::new(now, self.engine.engine(), self.ticks, length),
+            self.probes.as_ref().map(Probes::histograms),
+            (self.node, node),
             &mut self.scratch,
         );
-        let busy = reading.node.node.cpu_busy_ns;
+        let busy = sample.node.cpu_busy_ns;
         let busy = busy.saturating_sub(self.node.node.cpu_busy_ns);
         let busy = snapshot::rate(busy, reading.snapshot.elapsed);
-        self.node = reading.node;
-        for slot in reading.gone {
+        self.node = sample;
+        for slot in reading.gone.drain(..) {
             self.release(slot);
         }
-        for (slot, error) in reading.errors {
+        for (slot, error) in reading.errors.drain(..) {
             tracing::warn!(slot = slot.0, %error, "a workload cannot be read; this tick goes without it");
         }
         self.forget_names(&reading.crowded);
@@ -154,10 +166,12 @@ impl Agent {
             &mut self.scratch,
         );
         let tick = self.engine.tick(now, &reading.snapshot);
-        for (slot, unused) in reading.unused {
+        for (slot, unused) in reading.unused.drain(..) {
             self.send(Command::Unused(slot, unused, now));
         }
+        self.reading = reading;
         self.apply(tick);
+        self.use_room();
         self.slow.flush();
         #[cfg(feature = "probe-log")]
         if let Some(probes) = &mut self.probes {
@@ -202,6 +216,7 @@ impl Agent {
                 limit.target = decision.to;
             }
             let entry = entry::decision(workload, &decision);
+            workload.active = now();
             if decision.mode == trimtab_core::signal::Mode::Enforce {
                 self.pending
                     .insert((decision.slot, decision.resource), entry);
@@ -308,8 +323,8 @@ impl Agent {
 
     /// Events of the kernel that found no room on their way here since the start.
     pub(super) fn lost_events(&self) -> u64 {
-        let lost = self.probes.as_ref().map(|probes| probes.lost().read());
-        let ring_full = lost.and_then(Result::ok).map_or(0, |lost| lost.ring_full);
+        let probes = self.probes.as_ref();
+        let ring_full = probes.map_or(0, |probes| probes.lost().ring_full());
         ring_full + self.stats.dropped.load(Relaxed)
     }
 

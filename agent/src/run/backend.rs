@@ -99,7 +99,7 @@ impl Backend for Shared {
         let window = Nanos(u64::try_from(window.as_nanos()).unwrap_or(u64::MAX));
         agent.why(workload, window).ok_or_else(|| {
             Refusal::Conflict(
-                "nothing tells how tasks wait: the probe runq-latency is off, and `trimtab doctor` says why"
+                "nothing tells how its tasks wait: the probe runq-latency is off, or counts them together with others'; `trimtab doctor` says why"
                     .into(),
             )
         })

@@ -53,6 +53,7 @@ impl Agent {
         let (name, before, asked) = (old.name.clone(), old.mode, old.asked);
         let (run, pinned, counters) = (old.run, old.pinned, old.counters.clone());
         self.let_go(slot);
+        self.workloads.wake(slot);
         let slot = self.take_up(&path, selected)?;
         if let Some(workload) = self.workloads.get_mut(slot) {
             workload.name = name;
@@ -212,11 +213,7 @@ impl Agent {
         Released {
             counters: workload.counters.clone(),
             signals: workload.signals(),
-            waited_ns: workload
-                .last
-                .runq
-                .as_ref()
-                .map(|waits| waits.hist.waiting_ns),
+            waited_ns: workload.waits.as_ref().map(|waits| waits.hist.waiting_ns),
         }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct OwnCost {
     pub(super) cpu: Option<Amount>,
     /// When the last sample ended, and the CPU time of the process then.
     pub(super) ended: (Nanos, Nanos),
+    /// How long ticks take; `None` before the first.
+    pub(super) tick: Option<Ticks>,
     /// What the probes cost; `None` before the first sample.
     pub(super) probes: Option<Costs>,
     /// Why it is not known what the probes cost.
@@ -38,6 +40,13 @@ pub(super) struct OwnCost {
     pub(super) shed: Vec<(Probe, Nanos, String)>,
     pub(super) over_cpu: Overdraft,
     pub(super) over_memory: Overdraft,
+}
+
+/// How long ticks take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ticks {
+    pub(super) last: Nanos,
+    pub(super) longest: Nanos,
 }
 
 /// A sample that has begun.
@@ -54,6 +63,7 @@ impl OwnCost {
             taking: None,
             cpu: None,
             ended: (now, cpu_time()),
+            tick: None,
             probes: None,
             why: String::new(),
             shedding: Shedding::default(),
@@ -61,6 +71,13 @@ impl OwnCost {
             over_cpu: Overdraft::default(),
             over_memory: Overdraft::default(),
         }
+    }
+
+    /// Notes how long a tick took.
+    pub(super) fn ticked(&mut self, took: Nanos) {
+        let ticks = self.tick.get_or_insert_default();
+        ticks.last = took;
+        ticks.longest = ticks.longest.max(took);
     }
 
     /// Everything that is known of: the agent's own threads and the probes.

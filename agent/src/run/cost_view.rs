@@ -28,6 +28,8 @@ impl Agent {
             budget_bytes: memory.0,
             over_memory: own.over_memory.is_over(),
             age_ns: own.cpu.map(|_| since(own.ended.0)),
+            tick_ns: own.tick.map(|tick| tick.last.0),
+            longest_tick_ns: own.tick.map(|tick| tick.longest.0),
             why: own.why.clone(),
             programs: own.probes.as_ref().map_or_else(Vec::new, programs),
             shed: own

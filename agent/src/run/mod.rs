@@ -19,6 +19,8 @@ mod process;
 mod record_view;
 mod release;
 mod reports;
+mod rest;
+mod room;
 mod selection;
 mod snapshot;
 mod stalls;

@@ -53,12 +53,12 @@ impl Agent {
             writes.forget(slot);
         }
         self.engine.remove(slot);
-        for child in self
-            .workloads
-            .iter_mut()
-            .filter(|child| child.parent == Some(slot))
-        {
-            child.parent = workload.parent;
+        let below = self.workloads.below(&workload.group.path);
+        let children = below.filter(|child| child.parent == Some(slot));
+        for child in children.map(|child| child.slot).collect::<Vec<_>>() {
+            if let Some(child) = self.workloads.get_mut(child) {
+                child.parent = workload.parent;
+            }
         }
         self.pending.retain(|(of, _), _| *of != slot);
         self.journal.forget(&workload.shown_path());
@@ -99,6 +99,9 @@ impl Agent {
 
     /// Tries again what could not go back before: memory above its original, for one.
     pub(super) fn restore_leftovers(&mut self) {
+        if self.adoptions.ledger.is_empty() {
+            return;
+        }
         let leaving = directories(self.adoptions.leaving.values().copied());
         let managed = self.managed();
         self.restore_some(|entry| {

@@ -6,7 +6,10 @@ use trimtab_core::{
 };
 use trimtab_ebpf::{Event as KernelRecord, Level, kind};
 
-use super::{agent::Agent, entry};
+use super::{
+    agent::{Agent, now},
+    entry,
+};
 use crate::{fast::Report, sense::tree::TreeEvent};
 
 impl Agent {
@@ -56,6 +59,7 @@ impl Agent {
             return;
         };
         workload.above[event.resource.index()].clone_from(&above);
+        workload.active = now();
         let counters = &mut workload.counters;
         match spend.denial {
             None => {
@@ -135,6 +139,7 @@ impl Agent {
         if workload.epoch != settled.epoch {
             return;
         }
+        workload.active = now();
         if settled.refusal.is_none() {
             if settled.to < settled.from {
                 workload.counters.trims += 1;

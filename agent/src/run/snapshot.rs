@@ -1,11 +1,13 @@
 //! Reads every counter once and makes the snapshot that the engine decides on.
 
 use trimtab_core::{
+    model::waiting::{Groups, Waits},
     signal::{Amount, Nanos, Resource, Slot},
     snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
 
 use super::{
+    rest::{Rest, resting, stirs},
     tcp, why,
     workload::{Sample, Workload, Workloads},
 };
@@ -54,11 +56,10 @@ impl NodeSample {
     }
 }
 
-/// What one tick read.
+/// What one tick reads; kept from tick to tick for its room.
+#[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) snapshot: Snapshot,
-    /// What the next tick compares the node with.
-    pub(super) node: NodeSample,
     /// Workloads whose group is gone.
     pub(super) gone: Vec<Slot>,
     /// Memory that was lent and is not used yet, in bytes, of those to whom any was lent.
@@ -69,79 +70,79 @@ pub(super) struct Reading {
     pub(super) errors: Vec<(Slot, SenseError)>,
 }
 
-/// Reads all workloads and the node. `last` is the node's previous sample.
-pub(super) fn take(
-    now: Nanos,
-    workloads: &mut Workloads,
-    probed: Option<Histograms<'_>>,
-    last: NodeSample,
-    node: Node,
-    scratch: &mut Scratch,
-) -> Reading {
-    let elapsed = now.since(last.time);
-    let mut reading = Reading {
-        snapshot: Snapshot {
-            time: now,
-            elapsed,
-            ..Snapshot::default()
-        },
-        node: last,
-        gone: Vec::new(),
-        unused: Vec::new(),
-        crowded: Vec::new(),
-        errors: Vec::new(),
-    };
-    let unnamed = |workload: &Workload| Some(workload.last.runq.as_ref()?.behind.unnamed_ns);
-    for workload in workloads.iter_mut() {
-        let before = unnamed(workload);
-        match signals(now, workload, probed, scratch) {
-            Ok(Sight::Here(signals)) => {
-                reading.snapshot.workloads.push(signals);
-                if before.is_some() && unnamed(workload) > before {
-                    reading.crowded.push(workload.slot);
+impl Reading {
+    /// Reads all workloads, those that rest in brief, and the node, whose previous sample is `last`.
+    /// Returns what the next tick compares the node with.
+    pub(super) fn take(
+        &mut self,
+        now: Nanos,
+        workloads: &mut Workloads,
+        rest: Rest<'_>,
+        probed: Option<Histograms<'_>>,
+        (last, node): (NodeSample, Node),
+        scratch: &mut Scratch,
+    ) -> NodeSample {
+        self.clear();
+        let elapsed = now.since(last.time);
+        (self.snapshot.time, self.snapshot.elapsed) = (now, elapsed);
+        let unnamed = |workload: &Workload| Some(workload.waits.as_ref()?.behind.unnamed_ns);
+        for workload in workloads.iter_mut() {
+            let before = unnamed(workload);
+            let read = if rest.may(workload) {
+                brief(now, workload, probed, scratch)
+            } else {
+                signals(now, workload, probed, scratch)
+            };
+            match read {
+                Ok(Sight::Here(signals)) => {
+                    self.snapshot.workloads.push(signals);
+                    if before.is_some() && unnamed(workload) > before {
+                        self.crowded.push(workload.slot);
+                    }
                 }
+                Ok(Sight::Gone) => self.gone.push(workload.slot),
+                Err(error) => self.errors.push((workload.slot, error)),
             }
-            Ok(Sight::Gone) => reading.gone.push(workload.slot),
-            Err(error) => reading.errors.push((workload.slot, error)),
         }
+        let managed = self.managed(workloads);
+        let signals = node_signals(elapsed, &last.node, &node, managed);
+        let (sample, unmanaged_cpu) = last.next(now, node, signals.unmanaged_cpu);
+        self.snapshot.node = NodeSignals {
+            unmanaged_cpu,
+            ..signals
+        };
+        sample
     }
-    // What is below an envelope is in that envelope's numbers already.
-    let mut managed = [Amount::ZERO; 2];
-    for signals in &reading.snapshot.workloads {
-        if let Some(cpu) = &signals.cpu
-            && workloads.is_top(signals.slot, Resource::Cpu)
-        {
-            managed[0] = managed[0].plus(cpu.used);
-        }
-        if let Some(memory) = &signals.memory
-            && workloads.is_top(signals.slot, Resource::Memory)
-        {
-            managed[1] = managed[1].plus(memory.anonymous);
-            let unused = workloads
-                .get(signals.slot)
-                .and_then(|workload| unused(workload, memory));
-            reading
-                .unused
-                .extend(unused.map(|unused| (signals.slot, unused)));
-        }
-    }
-    let signals = node_signals(elapsed, &last.node, &node, managed);
-    let (sample, unmanaged_cpu) = last.next(now, node, signals.unmanaged_cpu);
-    reading.snapshot.node = NodeSignals {
-        unmanaged_cpu,
-        ..signals
-    };
-    reading.node = sample;
-    reading
-}
 
-/// What a workload was lent beyond its owner's limit and has not touched; `None` when nothing was
-/// lent.
-fn unused(workload: &Workload, memory: &MemorySignals) -> Option<Amount> {
-    let limit = workload.limits[Resource::Memory.index()].as_ref()?;
-    let base = limit.adopted.max(limit.bounds.floor);
-    let lent = !memory.held.is_unlimited() && memory.held > base;
-    lent.then(|| memory.held.minus(memory.used.max(base)))
+    fn clear(&mut self) {
+        self.snapshot.workloads.clear();
+        self.gone.clear();
+        self.unused.clear();
+        self.crowded.clear();
+        self.errors.clear();
+    }
+
+    /// What the node's pools lend to uses, all together; notes what of it is not used yet.
+    fn managed(&mut self, workloads: &Workloads) -> [Amount; 2] {
+        // What is below an envelope is in that envelope's numbers already.
+        let mut managed = [Amount::ZERO; 2];
+        for signals in &self.snapshot.workloads {
+            if let Some(cpu) = &signals.cpu
+                && workloads.is_top(signals.slot, Resource::Cpu)
+            {
+                managed[0] = managed[0].plus(cpu.used);
+            }
+            if let Some(memory) = &signals.memory
+                && workloads.is_top(signals.slot, Resource::Memory)
+            {
+                managed[1] = managed[1].plus(memory.anonymous);
+                let unused = workloads.get(signals.slot).and_then(Workload::unused);
+                self.unused
+                    .extend(unused.map(|unused| (signals.slot, unused)));
+            }
+        }
+        managed
+    }
 }
 
 fn node_signals(elapsed: Nanos, last: &Node, node: &Node, managed: [Amount; 2]) -> NodeSignals {
@@ -162,7 +163,34 @@ pub(super) fn rate(ns: u64, elapsed: Nanos) -> Amount {
     Amount(u64::try_from(micro).unwrap_or(u64::MAX))
 }
 
-/// Reads one workload and keeps its counters for the next deltas.
+/// Reads of a workload that may rest whether it does; in full when it does not.
+fn brief(
+    now: Nanos,
+    workload: &mut Workload,
+    probed: Option<Histograms<'_>>,
+    scratch: &mut Scratch,
+) -> Result<Sight<WorkloadSignals>, SenseError> {
+    let Some(reader) = &workload.group.cpu else {
+        return signals(now, workload, probed, scratch);
+    };
+    let Sight::Here(usage) = reader.usage(scratch)? else {
+        return Ok(Sight::Gone);
+    };
+    if usage.is_none() || usage != workload.last.cpu.usage_ns {
+        return signals(now, workload, probed, scratch);
+    }
+    let since = std::mem::replace(&mut workload.last.time, now);
+    workload.used[0] = Amount::ZERO;
+    workload.requests_per_s = 0;
+    if workload.waits.is_some() {
+        workload
+            .waiting
+            .push(since, now, &Waits::default(), &Groups::default());
+    }
+    Ok(Sight::Here(resting(&workload.seen)))
+}
+
+/// Reads one workload in full and keeps its counters for the next deltas.
 pub(super) fn signals(
     now: Nanos,
     workload: &mut Workload,
@@ -173,40 +201,65 @@ pub(super) fn signals(
         time: now,
         ..Sample::default()
     };
-    if let (Some(probed), Some(id)) = (probed, workload.group.ids.cpu) {
-        sample.runq = probed.runq.read(id).ok().flatten().map(Box::new);
-        sample.tcp = probed.tcp.read(id).ok().flatten().map(Box::new);
-    }
-    let Sight::Here(cpu) = cpu(workload, &mut sample, scratch)? else {
+    let Sight::Here(mut cpu) = cpu(workload, &mut sample, scratch)? else {
         return Ok(Sight::Gone);
     };
     let Sight::Here(memory) = memory(workload, &mut sample, scratch)? else {
         return Ok(Sight::Gone);
     };
-    if let Some(cpu) = &cpu {
+    let waited = histograms(workload, &sample, probed);
+    if let Some(cpu) = &mut cpu {
+        cpu.wait_ns = waited;
         workload.used[0] = cpu.used;
     }
     if let Some(memory) = &memory {
         workload.used[1] = memory.used;
     }
-    if let (Some(last), Some(now)) = (&workload.last.runq, &sample.runq) {
-        let ran = |sample: &Sample| sample.cpu.usage_ns.unwrap_or_default();
-        let ran = ran(&sample).saturating_sub(ran(&workload.last));
-        let (waits, groups) = why::since(last, now, ran);
-        workload
-            .waiting
-            .push(workload.last.time, sample.time, &waits, &groups);
-    }
-    if let (Some(last), Some(now)) = (&workload.last.tcp, &sample.tcp) {
-        let elapsed = sample.time.since(workload.last.time);
-        sample.requests_per_s = tcp::per_second(last, now, elapsed);
+    if stirs(&workload.last, &sample) {
+        workload.active = now;
     }
     workload.last = sample;
-    Ok(Sight::Here(WorkloadSignals {
+    workload.seen = WorkloadSignals {
         slot: workload.slot,
         cpu,
         memory,
-    }))
+    };
+    Ok(Sight::Here(workload.seen))
+}
+
+/// Takes in what the kernel has counted since the last sample; for how long tasks have waited for a
+/// CPU, in ns.
+fn histograms(workload: &mut Workload, sample: &Sample, probed: Option<Histograms<'_>>) -> u64 {
+    let id = workload.group.ids.cpu;
+    let (Some(probed), Some(id)) = (probed, id) else {
+        (workload.waits, workload.tcp) = (None, None);
+        return 0;
+    };
+    let since = workload.last.time;
+    let mut waited = 0;
+    let waits = probed.runq.read(id).ok().flatten();
+    if let (Some(last), Some(now)) = (&workload.waits, &waits) {
+        let ran = |sample: &Sample| sample.cpu.usage_ns.unwrap_or_default();
+        let ran = ran(sample).saturating_sub(ran(&workload.last));
+        let (waits, groups) = why::since(last, now, ran);
+        workload.waiting.push(since, sample.time, &waits, &groups);
+        waited = now.hist.waiting_ns.saturating_sub(last.hist.waiting_ns);
+    }
+    keep(&mut workload.waits, waits);
+    let hist = probed.tcp.read(id).ok().flatten();
+    if let (Some(last), Some(now)) = (&workload.tcp, &hist) {
+        workload.requests_per_s = tcp::per_second(last, now, sample.time.since(since));
+    }
+    keep(&mut workload.tcp, hist);
+    waited
+}
+
+/// Replaces what is kept, where it lies.
+fn keep<T>(kept: &mut Option<Box<T>>, new: Option<T>) {
+    match (kept.as_deref_mut(), new) {
+        (Some(kept), Some(new)) => *kept = new,
+        (_, new) => *kept = new.map(Box::new),
+    }
 }
 
 fn cpu(
@@ -230,12 +283,6 @@ fn cpu(
         .usage_ns
         .unwrap_or_default()
         .saturating_sub(last.cpu.usage_ns.unwrap_or_default());
-    let waited = |sample: &Sample| {
-        sample
-            .runq
-            .as_ref()
-            .map_or(0, |waits| waits.hist.waiting_ns)
-    };
     Ok(Sight::Here(Some(CpuSignals {
         used: rate(used, sample.time.since(last.time)),
         held: quota.amount(),
@@ -245,7 +292,7 @@ fn cpu(
             .throttled_periods
             .saturating_sub(last.cpu.throttled_periods),
         throttled_ns: stat.throttled_ns.saturating_sub(last.cpu.throttled_ns),
-        wait_ns: waited(sample).saturating_sub(waited(last)),
+        wait_ns: 0,
     })))
 }
 

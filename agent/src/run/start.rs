@@ -25,8 +25,9 @@ use super::{
     entry,
     gpus::Gpus,
     identities::Identities,
+    room::Room,
     selection::Selection,
-    snapshot::NodeSample,
+    snapshot::{NodeSample, Reading},
     workload::Workloads,
 };
 use crate::{
@@ -49,6 +50,10 @@ use crate::{
 
 /// How long the start waits for another holder of the ledger, and for what an earlier agent left.
 const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
+/// Open files that a workload takes at most: 16 of the slow loop's, 8 of the fast thread's.
+const DESCRIPTORS: u64 = 24;
+/// Open files of everything else.
+const SPARE: u64 = 1024;
 /// How long new groups are given to become complete before they are taken up.
 const SETTLE: Duration = Duration::from_millis(2);
 /// How often somebody else's writes to limits are looked for, and news of who workloads are. Were
@@ -190,13 +195,16 @@ impl Agent {
         config_path: Option<&Path>,
         config: Config,
     ) -> anyhow::Result<(Self, fast::Threads, std::os::unix::net::UnixStream)> {
-        if let Err(error) = raise_descriptor_limit() {
+        let room = config.agent.room;
+        let descriptors = u64::from(room.workloads) * DESCRIPTORS + SPARE;
+        if let Err(error) = raise_descriptor_limit(descriptors) {
             tracing::warn!(%error, "the limit of open files cannot be raised: many workloads may not fit");
         }
         let hierarchies =
             Hierarchies::detect().context("cannot tell which cgroup hierarchies there are")?;
         let mut scratch = Scratch::new();
-        let node_reader = NodeReader::new(&hierarchies);
+        let mut node_reader =
+            NodeReader::new(&hierarchies).context("cannot read the node's totals")?;
         let node = node_reader
             .read(&mut scratch)
             .context("cannot read the node's totals")?;
@@ -211,8 +219,8 @@ impl Agent {
             tracing::info!("an earlier agent left limits behind: {report}");
         }
         let (mut probes, probe_status) = load(&config);
-        let (slow, end, ready) =
-            fast::channel().context("cannot make the fast thread's wake-ups")?;
+        let (slow, end, ready) = fast::channel(room.workloads as usize)
+            .context("cannot make the fast thread's wake-ups")?;
         let selection = Selection::new(config, [node.cpu_capacity, Amount(node.memory_total)]);
         let handle = fast::spawn(Fast {
             ring: probes.as_mut().and_then(Probes::take_ring),
@@ -223,6 +231,7 @@ impl Agent {
             end,
             node: node.cpu_capacity,
             memory_reserve: selection.reserve(Resource::Memory),
+            workloads: room.workloads as usize,
             wish: selection.config().fast,
         })
         .context("cannot start the fast thread")?;
@@ -241,7 +250,7 @@ impl Agent {
             selection,
             hierarchies,
             tree,
-            workloads: Workloads::new(),
+            workloads: Workloads::new(room.workloads as usize),
             adoptions: Adoptions::new(ledger),
             limit_writes: limit_writes(),
             probes,
@@ -254,6 +263,8 @@ impl Agent {
             node_reader,
             node_psi: PsiReader::node(),
             node: NodeSample::new(now, node),
+            room: Room::new(room),
+            reading: Reading::default(),
             gpus,
             cost: OwnCost::new(now),
             energy,
@@ -309,6 +320,8 @@ pub(super) fn load(config: &Config) -> (Option<Probes>, Vec<ProbeStatus>) {
         } else {
             Vec::new()
         },
+        max_watches: config.agent.room.workloads,
+        max_groups: config.agent.room.histograms,
         ..probe::Options::default()
     };
     match Probes::load(&options) {

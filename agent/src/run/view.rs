@@ -57,6 +57,7 @@ impl Agent {
                 .count()
                 .try_into()
                 .unwrap_or(u32::MAX),
+            room: self.room(),
             pools: Resource::ALL
                 .into_iter()
                 .map(|resource| self.pool(resource))
@@ -207,6 +208,7 @@ impl Agent {
             "let the agent's cpuset have every CPU; events of the others take longer",
         ));
         findings.push(hierarchy_finding(&self.hierarchies));
+        findings.push(self.room_finding());
         findings.push(self.budget_finding());
         findings.push(self.energy_finding());
         findings.extend(self.recording());

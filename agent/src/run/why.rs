@@ -46,9 +46,10 @@ pub(super) fn since(last: &probe::Waits, now: &probe::Waits, ran: u64) -> (Waits
 }
 
 impl Agent {
-    /// Why a workload waited in the last `window`; `None` when nothing tells how tasks wait.
+    /// Why a workload waited in the last `window`; `None` when nothing tells how its
+    /// tasks wait.
     pub(super) fn why(&self, workload: &Workload, window: Nanos) -> Option<Why> {
-        if !self.probe_on(probe::Probe::RunqLatency) {
+        if !self.probe_on(probe::Probe::RunqLatency) || workload.waits.is_none() {
             return None;
         }
         let sum = workload.waiting.over(window);
@@ -120,7 +121,7 @@ impl Agent {
             else {
                 continue;
             };
-            let (Some(id), Some(last)) = (workload.group.ids.cpu, &mut workload.last.runq) else {
+            let (Some(id), Some(last)) = (workload.group.ids.cpu, &mut workload.waits) else {
                 continue;
             };
             match probes.runq().forget_names(id) {

@@ -1,14 +1,15 @@
 //! The slow loop's side of a workload, and the table of all of them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
     sync::Arc,
 };
 
 use super::tcp;
 use crate::{
     api::view::{Counters, Signals},
-    fast::{MAX_SLOTS, quantile},
+    fast::quantile,
     probe::{TcpHist, Waits},
     sense::{
         cgroup::Group,
@@ -23,6 +24,7 @@ use trimtab_core::{
     decide::Bounds,
     model::Waiting,
     signal::{Amount, Mode, Nanos, Resource, Slot},
+    snapshot::WorkloadSignals,
 };
 
 /// How long a slot rests after its workload has gone: events that the kernel raised for the old
@@ -62,6 +64,16 @@ pub(super) struct Workload {
     pub(super) first: Sample,
     /// Counters at the last tick; those of memory only where it is managed.
     pub(super) last: Sample,
+    /// What the files last said, when all were read.
+    pub(super) seen: WorkloadSignals,
+    /// When it last did anything, or something was done to it.
+    pub(super) active: Nanos,
+    /// Run-queue waiting; `None` where the probe is off, or counts it together with others'.
+    pub(super) waits: Option<Box<Waits>>,
+    /// Requests to TCP servers; the same.
+    pub(super) tcp: Option<Box<TcpHist>>,
+    /// How many of them were answered a second in the last tick.
+    pub(super) requests_per_s: u64,
     /// How its tasks waited for a CPU lately.
     pub(super) waiting: Waiting,
     /// Use at the last tick: micro-CPUs, bytes.
@@ -98,12 +110,6 @@ pub(super) struct Sample {
     pub(super) memory: MemoryEvents,
     /// `memory.stat`, at adoption only; `None` where memory is not counted.
     pub(super) faults: Option<Faults>,
-    /// Run-queue waiting; `None` where the probe is off.
-    pub(super) runq: Option<Box<Waits>>,
-    /// Requests to TCP servers; `None` where the probe is off.
-    pub(super) tcp: Option<Box<TcpHist>>,
-    /// How many of them were answered a second since the sample before.
-    pub(super) requests_per_s: u64,
 }
 
 impl Workload {
@@ -121,7 +127,7 @@ impl Workload {
         let mut scratch = Scratch::new();
         let pressure = self.pressure(&mut scratch);
         let oom_kills = self.memory_events(&mut scratch).oom_kill;
-        let waiting = |per_mille| quantile(&last.runq.as_ref()?.hist.waiting, per_mille);
+        let waiting = |per_mille| quantile(&self.waits.as_ref()?.hist.waiting, per_mille);
         let has_cpu = self.group.cpu.is_some();
         let has_memory = self.group.memory.is_some();
         Signals {
@@ -137,10 +143,10 @@ impl Workload {
             oom_kills: has_memory.then(|| oom_kills.saturating_sub(first.memory.oom_kill)),
             cpu_pressure_bp: pressure.cpu.map(|stalls| stalls.some_avg10_bp),
             memory_pressure_bp: pressure.memory.map(|stalls| stalls.some_avg10_bp),
-            tcp: last
+            tcp: self
                 .tcp
                 .as_ref()
-                .map(|hist| tcp::view(hist, last.requests_per_s)),
+                .map(|hist| tcp::view(hist, self.requests_per_s)),
         }
     }
 
@@ -163,6 +169,16 @@ impl Workload {
         self.group.memory.as_ref().and_then(read)
     }
 
+    /// Memory that it was lent beyond its owner's limit and has not touched, in bytes; `None` when
+    /// nothing was lent.
+    pub(super) fn unused(&self) -> Option<Amount> {
+        let limit = self.limits[Resource::Memory.index()].as_ref()?;
+        let memory = self.seen.memory?;
+        let base = limit.adopted.max(limit.bounds.floor);
+        let lent = !memory.held.is_unlimited() && memory.held > base;
+        lent.then(|| memory.held.minus(memory.used.max(base)))
+    }
+
     /// The path as `/proc/PID/cgroup` shows it.
     pub(super) fn shown_path(&self) -> String {
         format!("/{}", self.group.path)
@@ -183,20 +199,29 @@ impl Workload {
 #[derive(Debug)]
 pub(super) struct Workloads {
     slots: Vec<Option<Workload>>,
-    by_path: HashMap<Arc<str>, Slot>,
+    by_path: BTreeMap<Arc<str>, Slot>,
     /// Slots that have been used before, with the time from which on they may be used again.
     resting: VecDeque<(Nanos, Slot)>,
     epoch: u32,
+    /// How many there may be.
+    most: usize,
 }
 
 impl Workloads {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             slots: Vec::new(),
-            by_path: HashMap::new(),
+            by_path: BTreeMap::new(),
             resting: VecDeque::new(),
             epoch: 0,
+            most,
         }
+    }
+
+    /// How many more could be taken in now.
+    pub(super) fn room(&self, now: Nanos) -> usize {
+        let rested = self.resting.partition_point(|(from, _)| *from <= now);
+        rested + self.most.saturating_sub(self.slots.len())
     }
 
     /// A slot and an epoch for a new workload; `None` when all are taken.
@@ -207,7 +232,7 @@ impl Workloads {
                 self.resting.pop_front();
                 slot
             }
-            _ if self.slots.len() < MAX_SLOTS => {
+            _ if self.slots.len() < self.most => {
                 self.slots.push(None);
                 Slot(u32::try_from(self.slots.len() - 1).ok()?)
             }
@@ -220,6 +245,15 @@ impl Workloads {
     /// Gives back a slot that was reserved or used.
     pub(super) fn rest(&mut self, now: Nanos, slot: Slot) {
         self.resting.push_back((now.plus(REST), slot));
+    }
+
+    /// Ends the rest of a slot whose workload is taken up again at once: what the kernel raised for it
+    /// before is about the same group.
+    pub(super) fn wake(&mut self, slot: Slot) {
+        let rests = self.resting.iter().position(|(_, rests)| *rests == slot);
+        if rests.is_some_and(|place| self.resting.remove(place).is_some()) {
+            self.resting.push_front((Nanos(0), slot));
+        }
     }
 
     pub(super) fn insert(&mut self, workload: Workload) {
@@ -261,6 +295,16 @@ impl Workloads {
     /// The slot of the workload at a path, with or without a leading slash.
     pub(super) fn at(&self, path: &str) -> Option<Slot> {
         self.by_path.get(path.trim_matches('/')).copied()
+    }
+
+    /// Those below a path, in the order of theirs.
+    pub(super) fn below(&self, path: &str) -> impl Iterator<Item = &Workload> {
+        let prefix = format!("{path}/");
+        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let range = self.by_path.range::<str, _>(from);
+        range
+            .take_while(move |(below, _)| below.starts_with(&prefix))
+            .filter_map(|(_, slot)| self.get(*slot))
     }
 
     /// Slots ascending.

@@ -50,10 +50,11 @@ impl Agent {
         // What the fast thread has written itself, it has reported by now.
         self.reports();
         for (slot, resource) in written {
-            let Some(workload) = self.workloads.get(slot) else {
+            let Some(workload) = self.workloads.get_mut(slot) else {
                 continue;
             };
             let time = now();
+            workload.active = time;
             let group = &workload.group;
             let held = match resource {
                 Resource::Cpu => group.cpu.as_ref().and_then(|reader| {

@@ -26,14 +26,19 @@ fn cpu_use_and_throttling_are_what_the_kernel_counts() {
     let reader = open(&group, group.path());
     let cpu = reader.cpu.as_ref().unwrap();
     let mut scratch = Scratch::new();
-    let before = cpu.read(&mut scratch).unwrap().here().unwrap();
-    assert_eq!(before.quota.unwrap().amount(), Amount(100_000));
-    assert!(before.weight.unwrap() > 0);
+    let before = cpu.stat(&mut scratch).unwrap().here().unwrap();
+    assert_eq!(
+        cpu.usage(&mut scratch).unwrap(),
+        Sight::Here(before.usage_ns),
+        "nobody runs"
+    );
+    let quota = cpu.quota(&mut scratch).unwrap().here().unwrap();
+    assert_eq!(quota.unwrap().amount(), Amount(100_000));
     let process = group.spawn(group.path(), "while :; do :; done");
     let deadline = Instant::now() + Duration::from_secs(20);
     let after = loop {
         let now = cpu.stat(&mut scratch).unwrap().here().unwrap();
-        if now.throttled_periods > before.stat.throttled_periods + 2 || Instant::now() > deadline {
+        if now.throttled_periods > before.throttled_periods + 2 || Instant::now() > deadline {
             break now;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -45,7 +50,7 @@ fn cpu_use_and_throttling_are_what_the_kernel_counts() {
     );
     assert!(after.throttled_ns > 1_000_000, "{after:?}");
     assert!(
-        after.usage_ns.unwrap() > before.stat.usage_ns.unwrap(),
+        after.usage_ns.unwrap() > before.usage_ns.unwrap(),
         "{after:?}"
     );
 }
@@ -100,7 +105,10 @@ fn a_vanished_group_is_a_state() {
         let _ = std::fs::remove_dir(root.group(&child));
     }
     let mut scratch = Scratch::new();
-    assert_eq!(reader.cpu.unwrap().read(&mut scratch).unwrap(), Sight::Gone);
+    let cpu = reader.cpu.unwrap();
+    assert_eq!(cpu.stat(&mut scratch).unwrap(), Sight::Gone);
+    assert_eq!(cpu.usage(&mut scratch).unwrap(), Sight::Gone);
+    assert_eq!(cpu.quota(&mut scratch).unwrap(), Sight::Gone);
     assert_eq!(
         reader.memory.unwrap().read(&mut scratch).unwrap(),
         Sight::Gone
@@ -158,7 +166,7 @@ fn reading_costs_microseconds() {
     }
     let available = super::node::Available::open().unwrap();
     time("MemAvailable", &mut |_| drop(available.read()));
-    let node = super::node::NodeReader::new(&group.hierarchies);
+    let mut node = super::node::NodeReader::new(&group.hierarchies).unwrap();
     time("node totals", &mut |scratch| drop(node.read(scratch)));
     assert_eq!(
         group.version() == Version::V2,

@@ -63,19 +63,6 @@ pub struct CpuStat {
     pub throttled_ns: u64,
 }
 
-/// One look at a group's CPU files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cpu {
-    /// Counters.
-    pub stat: CpuStat,
-    /// Quota and period; `None` where the controller is not enabled for the group.
-    pub quota: Option<Quota>,
-    /// `cpu.weight` (1 to 10,000) or, on v1, `cpu.shares` (2 to 262,144).
-    pub weight: Option<u64>,
-    /// `cpu.max.burst` or `cpu.cfs_burst_us`, in microseconds.
-    pub burst_us: Option<u64>,
-}
-
 /// `cpu.stat` of v2.
 #[must_use]
 pub fn parse_stat_v2(text: &[u8]) -> Option<CpuStat> {
@@ -132,8 +119,6 @@ pub struct CpuReader {
     usage: Option<KeptFile>,
     quota: Option<KeptFile>,
     period: Option<KeptFile>,
-    weight: Option<KeptFile>,
-    burst: Option<KeptFile>,
 }
 
 impl CpuReader {
@@ -159,8 +144,6 @@ impl CpuReader {
                 usage: None,
                 quota: open("cpu.max")?,
                 period: None,
-                weight: open("cpu.weight")?,
-                burst: open("cpu.max.burst")?,
             },
             Version::V1 => Self {
                 version,
@@ -168,13 +151,29 @@ impl CpuReader {
                 usage,
                 quota: open("cpu.cfs_quota_us")?,
                 period: open("cpu.cfs_period_us")?,
-                weight: open("cpu.shares")?,
-                burst: open("cpu.cfs_burst_us")?,
             },
         })
     }
 
-    /// Counters only: what the slow loop reads every tick.
+    /// CPU time used, in ns, in the cheapest way: any use at all shows there. `None` where nothing
+    /// accounts it.
+    ///
+    /// # Errors
+    /// A file cannot be read or parsed.
+    pub fn usage(&self, scratch: &mut Scratch) -> Result<Sight<Option<u64>>, SenseError> {
+        let Some(usage) = &self.usage else {
+            return Ok(match self.stat(scratch)? {
+                Sight::Here(stat) => Sight::Here(stat.usage_ns),
+                Sight::Gone => Sight::Gone,
+            });
+        };
+        Ok(match usage.parse(scratch, single)? {
+            Sight::Here(usage) => Sight::Here(Some(usage)),
+            Sight::Gone => Sight::Gone,
+        })
+    }
+
+    /// The counters.
     ///
     /// # Errors
     /// A file cannot be read or parsed.
@@ -222,32 +221,6 @@ impl CpuReader {
             quota_us: (quota != u64::MAX).then_some(quota),
             period_us,
         })))
-    }
-
-    /// Everything.
-    ///
-    /// # Errors
-    /// A file cannot be read or parsed.
-    pub fn read(&self, scratch: &mut Scratch) -> Result<Sight<Cpu>, SenseError> {
-        let (Sight::Here(stat), Sight::Here(quota)) = (self.stat(scratch)?, self.quota(scratch)?)
-        else {
-            return Ok(Sight::Gone);
-        };
-        let mut value = |file: &Option<KeptFile>| match file {
-            None => Ok(Sight::Here(None)),
-            Some(file) => file.parse(scratch, |text| single(text).map(Some)),
-        };
-        let (Sight::Here(weight), Sight::Here(burst_us)) =
-            (value(&self.weight)?, value(&self.burst)?)
-        else {
-            return Ok(Sight::Gone);
-        };
-        Ok(Sight::Here(Cpu {
-            stat,
-            quota,
-            weight,
-            burst_us,
-        }))
     }
 }
 

@@ -174,6 +174,21 @@ impl KeptFile {
     /// # Errors
     /// Any failure that does not mean that the cgroup is gone, or content that fills `buffer`.
     pub fn read<'b>(&self, buffer: &'b mut [u8]) -> Result<Sight<&'b [u8]>, SenseError> {
+        let room = buffer.len();
+        match self.head(buffer)? {
+            Sight::Here(text) if text.len() == room => Err(SenseError::TooLong {
+                path: self.path.to_path_buf(),
+                room,
+            }),
+            sight => Ok(sight),
+        }
+    }
+
+    /// Reads the beginning of the content: as much as fits.
+    ///
+    /// # Errors
+    /// Any failure that does not mean that the cgroup is gone.
+    pub fn head<'b>(&self, buffer: &'b mut [u8]) -> Result<Sight<&'b [u8]>, SenseError> {
         let read = loop {
             match self.file.read_at(buffer, 0) {
                 Ok(read) => break read,
@@ -188,12 +203,6 @@ impl KeptFile {
                 }
             }
         };
-        if read == buffer.len() {
-            return Err(SenseError::TooLong {
-                path: self.path.to_path_buf(),
-                room: read,
-            });
-        }
         Ok(Sight::Here(&buffer[..read]))
     }
 
@@ -270,20 +279,28 @@ pub fn flat(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         })
 }
 
-/// Raises the soft limit on open files to the hard one: every workload keeps a dozen descriptors.
+/// Raises the limit on open files to what is wanted: every workload keeps a dozen descriptors. Beyond the
+/// hard limit that takes `CAP_SYS_RESOURCE`; without it the soft one is raised as far as it goes.
 /// Returns the number of files that may be open now.
 ///
 /// # Errors
 /// `setrlimit(2)` failed.
-pub fn raise_descriptor_limit() -> io::Result<u64> {
+pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    )?;
+    let raise = |to: Option<u64>| {
+        let limit = Rlimit {
+            current: to,
+            maximum: to,
+        };
+        setrlimit(Resource::Nofile, limit)
+    };
+    if let Some(maximum) = limit.maximum
+        && wanted > maximum
+        && raise(Some(wanted)).is_ok()
+    {
+        return Ok(wanted);
+    }
+    raise(limit.maximum)?;
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 

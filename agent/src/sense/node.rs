@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use procfs::{Current, CurrentSI};
 use trimtab_core::signal::Amount;
 
 use super::cpu::parse_stat_v2;
@@ -24,10 +23,14 @@ pub struct Node {
     pub memory_available: u64,
 }
 
-/// Reads the node's totals: a few tens of microseconds, for the slow loop.
+/// Reads the node's totals, for the slow loop; allocates nothing while groups neither come nor go.
 #[derive(Debug)]
 pub struct NodeReader {
     ran: Ran,
+    stat: KeptFile,
+    memory: KeptFile,
+    /// `None` where `/sys` is not mounted.
+    online: Option<KeptFile>,
 }
 
 /// What counts the time for which tasks ran.
@@ -35,18 +38,29 @@ pub struct NodeReader {
 enum Ran {
     /// v1: the root group's `cpuacct.usage`, to the nanosecond, kernel threads included.
     Root(KeptFile),
-    /// v2, whose root only samples: the `cpu.stat` of the groups in this directory. Kernel threads,
-    /// which are in none of them, are left out.
-    Groups(PathBuf),
+    /// v2, whose root only samples: the `cpu.stat` of the groups in this directory, `None` while that
+    /// has to be looked at. Kernel threads, which are in none of them, are left out.
+    Groups(PathBuf, Option<Vec<KeptFile>>),
     /// `/proc/stat` samples at each timer tick: what runs in step with it is seen always or never.
     Sampled,
+}
+
+/// The first line of `/proc/stat`: all CPUs together since boot, in timer ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sampled {
+    /// User, nice and system.
+    ran: u64,
+    /// Interrupts, softirqs, and what a hypervisor took.
+    beside: u64,
 }
 
 impl NodeReader {
     /// Chooses the most exact source that there is. In a container that does not see the root
     /// groups, that is `/proc/stat`.
-    #[must_use]
-    pub fn new(hierarchies: &Hierarchies) -> Self {
+    ///
+    /// # Errors
+    /// `/proc/stat` or `/proc/meminfo` cannot be opened.
+    pub fn new(hierarchies: &Hierarchies) -> Result<Self, SenseError> {
         let exact = hierarchies.cpuacct.as_ref().and_then(|root| {
             let is_root = match root.version {
                 Version::V1 => root.dir.join("release_agent").exists(),
@@ -57,11 +71,21 @@ impl NodeReader {
                 Version::V1 => KeptFile::open(&root.dir.join("cpuacct.usage"))
                     .ok()
                     .map(Ran::Root),
-                Version::V2 => Some(Ran::Groups(root.dir.clone())),
+                Version::V2 => Some(Ran::Groups(root.dir.clone(), None)),
             }
         });
-        Self {
+        Ok(Self {
             ran: exact.unwrap_or(Ran::Sampled),
+            stat: KeptFile::open(Path::new("/proc/stat"))?,
+            memory: KeptFile::open(Path::new("/proc/meminfo"))?,
+            online: KeptFile::open(Path::new(ONLINE)).ok(),
+        })
+    }
+
+    /// Groups right below the root have come or gone.
+    pub fn look_again(&mut self) {
+        if let Ran::Groups(_, kept) = &mut self.ran {
+            *kept = None;
         }
     }
 
@@ -69,52 +93,107 @@ impl NodeReader {
     ///
     /// # Errors
     /// `/proc/stat`, `/proc/meminfo` or the root's groups cannot be read or parsed.
-    pub fn read(&self, scratch: &mut Scratch) -> Result<Node, SenseError> {
-        let failed = |path: &'static str| {
-            move |error: procfs::ProcError| SenseError::Io {
-                path: path.into(),
-                syscall: "read",
-                source: std::io::Error::other(error),
-            }
-        };
-        let stat = procfs::KernelStats::current().map_err(failed("/proc/stat"))?;
-        let memory = procfs::Meminfo::current().map_err(failed("/proc/meminfo"))?;
-        let total = &stat.total;
+    pub fn read(&mut self, scratch: &mut Scratch) -> Result<Node, SenseError> {
+        let sampled = self.sampled(scratch)?;
+        let (memory_total, memory_available) = self
+            .memory
+            .parse(scratch, parse_memory)?
+            .here()
+            .unwrap_or_default();
         let per_tick = 1_000_000_000 / procfs::ticks_per_second().max(1);
-        let beside = total.irq.unwrap_or(0) + total.softirq.unwrap_or(0) + total.steal.unwrap_or(0);
-        let ran = match &self.ran {
+        let ran = match &mut self.ran {
             Ran::Root(file) => file.parse(scratch, single)?.here().unwrap_or_default(),
-            Ran::Groups(dir) => groups(dir, scratch)?,
-            Ran::Sampled => (total.user + total.nice + total.system).saturating_mul(per_tick),
+            Ran::Groups(dir, kept) => {
+                let files = match kept.take() {
+                    Some(files) => files,
+                    None => open_groups(dir)?,
+                };
+                groups(kept.insert(files), scratch)?
+            }
+            Ran::Sampled => sampled.ran.saturating_mul(per_tick),
         };
         Ok(Node {
-            cpu_capacity: cpu_capacity(),
-            cpu_busy_ns: ran.saturating_add(beside.saturating_mul(per_tick)),
-            memory_total: memory.mem_total,
-            memory_available: memory.mem_available.unwrap_or(memory.mem_free),
+            cpu_capacity: self.capacity(scratch),
+            cpu_busy_ns: ran.saturating_add(sampled.beside.saturating_mul(per_tick)),
+            memory_total,
+            memory_available,
         })
+    }
+
+    /// The first line of `/proc/stat`; the rest may be longer than any buffer.
+    fn sampled(&self, scratch: &mut Scratch) -> Result<Sampled, SenseError> {
+        let Sight::Here(text) = self.stat.head(scratch.bytes())? else {
+            return Ok(Sampled::default());
+        };
+        parse_sampled(text).ok_or_else(|| garbled(self.stat.path(), text))
+    }
+
+    fn capacity(&self, scratch: &mut Scratch) -> Amount {
+        let count = |file: &KeptFile| {
+            let text = file.read(scratch.bytes()).ok()?.here()?;
+            cpu_list_len(std::str::from_utf8(text).ok()?)
+        };
+        let online = self.online.as_ref().and_then(count);
+        Amount(
+            online
+                .unwrap_or_else(allowed_cpus)
+                .saturating_mul(Amount::CPU.0),
+        )
     }
 }
 
-/// For how long the tasks of all groups in a directory have run, in ns.
-fn groups(dir: &Path, scratch: &mut Scratch) -> Result<u64, SenseError> {
-    let mut ran = 0u64;
+/// The `cpu.stat` of every group in a directory.
+fn open_groups(dir: &Path) -> Result<Vec<KeptFile>, SenseError> {
+    let mut files = Vec::new();
     for (name, _) in subdirectories(dir)? {
-        let file = match KeptFile::open(&dir.join(name).join("cpu.stat")) {
-            Ok(file) => file,
-            Err(error) if error.means_gone() => continue,
+        match KeptFile::open(&dir.join(name).join("cpu.stat")) {
+            Ok(file) => files.push(file),
+            Err(error) if error.means_gone() => {}
             Err(error) => return Err(error),
-        };
+        }
+    }
+    Ok(files)
+}
+
+/// For how long the tasks of all these groups have run, in ns.
+fn groups(files: &[KeptFile], scratch: &mut Scratch) -> Result<u64, SenseError> {
+    let mut ran = 0u64;
+    for file in files {
         let stat = file.parse(scratch, parse_stat_v2)?.here();
         ran = ran.saturating_add(stat.and_then(|stat| stat.usage_ns).unwrap_or_default());
     }
     Ok(ran)
 }
 
+/// `cpu user nice system idle iowait irq softirq steal ...`
+fn parse_sampled(text: &[u8]) -> Option<Sampled> {
+    let line = text.split(|byte| *byte == b'\n').next()?;
+    let mut fields = line
+        .strip_prefix(b"cpu ")?
+        .split(|byte| *byte == b' ')
+        .filter(|field| !field.is_empty());
+    let mut next = || number(fields.next()?);
+    let (user, nice, system) = (next()?, next()?, next()?);
+    let (_idle, _iowait) = (next()?, next()?);
+    let mut later = || next().unwrap_or_default();
+    Some(Sampled {
+        ran: user + nice + system,
+        beside: later() + later() + later(),
+    })
+}
+
+/// `MemTotal` and `MemAvailable` in bytes.
+fn parse_memory(text: &[u8]) -> Option<(u64, u64)> {
+    Some((parse_bytes(text, b"MemTotal:")?, parse_available(text)?))
+}
+
+/// Where the kernel lists the CPUs that are online.
+const ONLINE: &str = "/sys/devices/system/cpu/online";
+
 /// The CPUs that are online, whatever this process itself may run on.
 #[must_use]
 pub fn cpu_capacity() -> Amount {
-    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok();
+    let online = std::fs::read_to_string(ONLINE).ok();
     let count = online
         .as_deref()
         .and_then(cpu_list_len)
@@ -170,13 +249,45 @@ impl Available {
 
 /// `MemAvailable` in bytes.
 fn parse_available(text: &[u8]) -> Option<u64> {
-    let (_, value) = flat(text).find(|(key, _)| *key == b"MemAvailable:")?;
+    parse_bytes(text, b"MemAvailable:")
+}
+
+/// A line of `/proc/meminfo`, in bytes.
+fn parse_bytes(text: &[u8], name: &[u8]) -> Option<u64> {
+    let (_, value) = flat(text).find(|(key, _)| *key == name)?;
     number(value.trim_ascii().strip_suffix(b" kB")?)?.checked_mul(1024)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allocations::allocations;
+
+    #[test]
+    fn the_first_line_of_stat() {
+        let text = b"cpu  100 20 3 4000 50 6 7 8 9 10\ncpu0 1 2 3\nintr 5";
+        let sampled = Sampled {
+            ran: 123,
+            beside: 21,
+        };
+        assert_eq!(parse_sampled(text), Some(sampled));
+        assert_eq!(
+            parse_sampled(b"cpu  100 20 3 4000 50"),
+            Some(Sampled {
+                beside: 0,
+                ..sampled
+            }),
+            "older kernels have fewer"
+        );
+        for bad in [
+            &b"cpu  100 20"[..],
+            b"",
+            b"cpu0 1 2 3 4 5 6",
+            b"cpu a b c d e",
+        ] {
+            assert_eq!(parse_sampled(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn cpu_lists() {
@@ -204,9 +315,13 @@ mod tests {
     #[test]
     fn both_readers_agree_about_this_host() {
         let hierarchies = Hierarchies::detect().unwrap();
-        let node = NodeReader::new(&hierarchies)
-            .read(&mut Scratch::new())
-            .unwrap();
+        let mut reader = NodeReader::new(&hierarchies).unwrap();
+        let mut scratch = Scratch::new();
+        let node = reader.read(&mut scratch).unwrap();
+        let again = || {
+            reader.read(&mut scratch).unwrap();
+        };
+        assert_eq!(allocations(again), 0);
         assert!(node.cpu_capacity >= Amount::CPU);
         assert!(node.cpu_busy_ns > 0);
         let available = Available::open().unwrap().read().unwrap();

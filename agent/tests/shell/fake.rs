@@ -22,7 +22,7 @@ use trimtab::{
 };
 use trimtab_core::signal::{Mode, Resource};
 
-use crate::views::{cost, energy, gpus, stalls};
+use crate::views::{cost, energy, gpus, room, stalls};
 
 /// The program under test: the one that was built with these tests, or, where they run on another
 /// machine, the one that `TRIMTAB_BIN` names.
@@ -214,6 +214,7 @@ pub(crate) fn status() -> Status {
         config_path: "/x".into(),
         config_error: Some("wrong".into()),
         journal_seq: 9,
+        room: room(),
         pressure: stalls().pressure,
         gpus: gpus(),
         cost: cost(),

@@ -2,7 +2,7 @@
 
 use trimtab::api::view::{
     Block, Cost, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState, Gpus, Lacks, Latency,
-    Pressure, Pressures, ProgramCost, Reclaim, Shed, Stalls,
+    Pressure, Pressures, ProgramCost, Reclaim, Room, Shed, Stalls,
 };
 
 /// Stalls in which every field has a value of its own.
@@ -66,6 +66,18 @@ pub(crate) fn energy() -> Energy {
 }
 
 /// Nothing in it is what it is by default.
+pub(crate) fn room() -> Room {
+    Room {
+        workloads: 1,
+        waiting: 2,
+        histograms: 3,
+        sharing: 4,
+        shared_waited_ns: Some(5),
+        shared_waiting_p99_ns: Some(6),
+    }
+}
+
+/// Nothing in it is what it is by default.
 pub(crate) fn cost() -> Cost {
     Cost {
         cpu_micro_cpus: Some(1),
@@ -77,6 +89,8 @@ pub(crate) fn cost() -> Cost {
         budget_bytes: 6,
         over_memory: true,
         age_ns: Some(7),
+        tick_ns: Some(13),
+        longest_tick_ns: Some(14),
         why: "because".into(),
         programs: vec![ProgramCost {
             name: "a".into(),

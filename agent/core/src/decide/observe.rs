@@ -245,6 +245,22 @@ impl Engine {
         None
     }
 
+    /// Whether a limit that was read earlier can stand for one that is read now: it is the one believed,
+    /// and nothing is under way that could change it or cast doubt on it. True of one that is not managed.
+    #[must_use]
+    pub fn is_settled(&self, slot: Slot, resource: Resource, held: Amount) -> bool {
+        let Some(workload) = self.workload(slot) else {
+            return false;
+        };
+        workload.controls[resource.index()]
+            .as_ref()
+            .is_none_or(|control| {
+                let calm = control.doubt.is_none() && !control.foreign.stands_back();
+                let quiet = control.ordered.is_none() && control.answer == Answer::None;
+                held == control.known && calm && quiet && control.sent.is_some()
+            })
+    }
+
     pub(super) fn control(&mut self, slot: Slot, resource: Resource) -> Option<&mut Control> {
         self.workloads.get_mut(slot.0 as usize)?.as_mut()?.controls[resource.index()].as_mut()
     }

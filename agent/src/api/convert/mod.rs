@@ -9,6 +9,7 @@ mod gpu;
 mod identity;
 mod journal;
 mod process;
+mod room;
 mod stalls;
 mod tcp;
 mod why;
@@ -132,6 +133,7 @@ impl From<view::Status> for proto::StatusReply {
             recommended: status.recommended,
             enforced: status.enforced,
             pinned: status.pinned,
+            room: Some(status.room.into()),
             pools: all(status.pools),
             fast_loop: Some(status.fast_loop.into()),
             pressure: Some(status.pressure.into()),
@@ -165,6 +167,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             recommended: status.recommended,
             enforced: status.enforced,
             pinned: status.pinned,
+            room: need(status.room, "room")?,
             pools: each(status.pools)?,
             fast_loop: need(status.fast_loop, "fast_loop")?,
             pressure: need(status.pressure, "pressure")?,

@@ -23,6 +23,10 @@ pub struct Cost {
     pub over_memory: bool,
     /// How long ago the last sample ended.
     pub age_ns: Option<u64>,
+    /// How long the last tick took; `None` before the first.
+    pub tick_ns: Option<u64>,
+    /// How long the longest took since the start.
+    pub longest_tick_ns: Option<u64>,
     /// Why it is not known what the programs cost; empty where it is.
     pub why: String,
     /// The programs that are attached, the dearest first.

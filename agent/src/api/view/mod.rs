@@ -8,6 +8,7 @@ mod find;
 mod gpu;
 mod identity;
 mod process;
+mod room;
 mod stalls;
 mod tcp;
 mod why;
@@ -21,6 +22,7 @@ pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use identity::Identity;
 pub use process::{Process, Processes, sort};
+pub use room::Room;
 pub use stalls::{Block, Lacks, Latency, Pressure, Pressures, Reclaim, Stalls};
 pub use tcp::Tcp;
 pub use why::{WaitCause, WaitKind, Why};
@@ -75,6 +77,8 @@ pub struct Status {
     pub enforced: u32,
     /// Workloads that are pinned, whatever their mode.
     pub pinned: u32,
+    /// How many there may be.
+    pub room: Room,
     /// One pool per resource.
     pub pools: Vec<Pool>,
     /// The thread that answers events.

@@ -9,7 +9,7 @@ use super::Checker;
 use crate::config::{
     raw::{self, Key},
     report::instead_of,
-    schema::{Agent, Budget, Energy, Fast, Gpu, Probes, Scheduling},
+    schema::{Agent, Budget, Energy, Fast, Gpu, Probes, Room, Scheduling},
     units::{Memory, Share},
 };
 use crate::probe::Probe;
@@ -40,6 +40,7 @@ impl Checker<'_> {
                 ..self.foreign(&raw.foreign, default.settings)
             },
             budget: self.budget(&raw.budget, default.budget),
+            room: self.room(&raw.room, default.room),
         }
     }
 
@@ -92,6 +93,34 @@ impl Checker<'_> {
                 Nanos::SECOND..=Nanos(60 * Nanos::MINUTE.0),
                 default.patience,
             ),
+        }
+    }
+
+    fn room(&mut self, raw: &raw::Room, default: Room) -> Room {
+        let workloads = self.whole(
+            raw.workloads.as_ref(),
+            "workloads",
+            1..=Room::WORKLOADS,
+            default.workloads,
+        );
+        let histograms = self.whole(
+            raw.histograms.as_ref(),
+            "histograms",
+            1..=Room::WORKLOADS,
+            default.histograms.min(workloads),
+        );
+        if let Some(key) = &raw.histograms
+            && histograms > workloads
+        {
+            self.wrong(
+                key.span(),
+                format!("{histograms} histograms are more than the {workloads} workloads that there is room for"),
+                format!("write at most {workloads}, or raise `workloads`"),
+            );
+        }
+        Room {
+            workloads,
+            histograms,
         }
     }
 
