@@ -3,6 +3,7 @@
 mod core;
 mod cost;
 mod demo;
+mod many;
 mod memory;
 mod neighbours;
 mod overhead;
@@ -46,6 +47,8 @@ enum Bench {
     Runq(runq::Args),
     /// What everything together costs other programs, and what the agent itself uses.
     Overhead(overhead::Args),
+    /// What the agent itself uses with many workloads, most of which do nothing.
+    Many(many::Args),
     /// What it costs to let the kernel count what the probes cost.
     Statistics(statistics::Args),
     /// Steady workloads: writes, direction changes and the agent's own cost.
@@ -75,6 +78,7 @@ fn main() -> Result<ExitCode> {
         Bench::Memory(args) => memory::run(&args, json),
         Bench::Runq(args) => runq::run(&args, json),
         Bench::Overhead(args) => overhead::run(&args, json),
+        Bench::Many(args) => many::run(&args, json),
         Bench::Statistics(args) => statistics::run(&args, json),
         Bench::Quiet(args) => quiet::run(&args, json),
         Bench::Warning(args) => warning::run(&args, json),

@@ -21,12 +21,12 @@ use serde::Serialize;
 use self::{node::Node, variant::Variant};
 use crate::{
     cost::{cpu_s, rss_mib},
-    spread::Spread,
+    spread::{Spread, number},
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Rounds; every variant runs once in each
+    /// Rounds; every variant runs once in each. With none, only the agent's own use is measured
     #[arg(long, default_value_t = 20)]
     rounds: usize,
     /// Operations per run of `perf bench sched pipe`
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1000)]
     processes: usize,
     /// How long the agent's own use is measured, beside groups and processes that come and go
-    #[arg(long, default_value = "2m")]
+    #[arg(long, alias = "duration", default_value = "2m")]
     watch: humantime::Duration,
 }
 
@@ -60,8 +60,11 @@ struct Report {
     agent_cpu_cores: f64,
     agent_rss_mib: f64,
     watched_s: f64,
-    /// Its memory when the watch began.
+    /// Its memory when the watch began, and the most that it was.
     agent_rss_mib_before: f64,
+    agent_rss_mib_max: f64,
+    /// Its CPU in each quarter of the watch: whether it grows.
+    agent_cpu_cores_quarters: [f64; 4],
 }
 
 #[derive(Debug, Serialize)]
@@ -105,6 +108,8 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
         agent_rss_mib: own.rss_mib,
         watched_s: own.seconds,
         agent_rss_mib_before: own.rss_mib_before,
+        agent_rss_mib_max: own.rss_mib_max,
+        agent_cpu_cores_quarters: own.quarters,
     };
     if json {
         println!("{}", serde_json::to_string(&report)?);
@@ -159,7 +164,9 @@ struct Own {
     seconds: f64,
     cpu_cores: f64,
     rss_mib_before: f64,
+    rss_mib_max: f64,
     rss_mib: f64,
+    quarters: [f64; 4],
 }
 
 /// Watches an agent that has looked at everything for a while.
@@ -170,21 +177,39 @@ fn watch(node: &Node, duration: Duration) -> Result<Own> {
     let (cpu, rss_mib_before) = (cpu_s(pid)?, rss_mib(pid)?);
     let begun = Instant::now();
     let mut said = 0;
+    let mut rss_mib_max = rss_mib_before;
+    // When each quarter ended, and the agent's CPU time by then.
+    let mut ends = vec![(0.0, cpu)];
     node.churn(duration, || {
         said += 1;
+        let (elapsed, used, rss) = (begun.elapsed().as_secs_f64(), cpu_s(pid)?, rss_mib(pid)?);
+        rss_mib_max = rss_mib_max.max(rss);
+        if elapsed >= duration.as_secs_f64() * number(ends.len() as u64) / 4.0 {
+            ends.push((elapsed, used));
+        }
         if said % 60 == 0 {
-            let used = (cpu_s(pid)? - cpu) / begun.elapsed().as_secs_f64();
-            eprintln!("{said} s: {used:.4} cores, {:.1} MiB", rss_mib(pid)?);
+            eprintln!(
+                "{said} s: {:.4} cores, {rss:.1} MiB",
+                (used - cpu) / elapsed
+            );
         }
         Ok(())
     })?;
+    ends.truncate(4);
+    ends.push((begun.elapsed().as_secs_f64(), cpu_s(pid)?));
+    let quarter = |index: usize| match ends.get(index..index + 2) {
+        Some([from, to]) => (to.1 - from.1) / (to.0 - from.0),
+        _ => 0.0,
+    };
     let seconds = begun.elapsed().as_secs_f64();
     ensure!(seconds > 0.0, "--watch must be above zero");
     Ok(Own {
         seconds,
         cpu_cores: (cpu_s(pid)? - cpu) / seconds,
         rss_mib_before,
+        rss_mib_max,
         rss_mib: rss_mib(pid)?,
+        quarters: [0, 1, 2, 3].map(quarter),
     })
 }
 
@@ -210,15 +235,19 @@ fn table(report: &Report) -> Result<String> {
             percent(tcp_rr)
         )?;
     }
+    let quarters = report.agent_cpu_cores_quarters;
+    let quarters = quarters.map(|cores| format!("{cores:.4}"));
     writeln!(
         text,
-        "the agent with {} workloads and {} processes, for {:.0} s: {:.4} cores, {:.1} MiB ({:.1} at first)",
+        "the agent with {} workloads and {} processes, for {:.0} s: {:.4} cores ({}), {:.1} MiB ({:.1} at first, {:.1} at most)",
         report.workloads,
         report.processes,
         report.watched_s,
         report.agent_cpu_cores,
+        quarters.join(", "),
         report.agent_rss_mib,
-        report.agent_rss_mib_before
+        report.agent_rss_mib_before,
+        report.agent_rss_mib_max
     )?;
     Ok(text)
 }
