@@ -14,7 +14,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
-use trimtab_core::signal::{Amount, Resource};
+use trimtab_core::signal::{Amount, Mode, Resource};
 
 use super::{
     adoptions::Adoptions,
@@ -39,12 +39,8 @@ use crate::{
     probe::{self, Probe, ProbeSet, ProbeStatus, Probes, State},
     record::{Recorder, Tape},
     sense::{
-        file::{Scratch, raise_descriptor_limit},
-        hierarchy::Hierarchies,
-        node::NodeReader,
-        psi::PsiReader,
-        tree::Tree,
-        writes::LimitWrites,
+        descriptors::raise_descriptor_limit, file::Scratch, hierarchy::Hierarchies,
+        node::NodeReader, psi::PsiReader, tree::Tree, writes::LimitWrites,
     },
 };
 
@@ -52,6 +48,8 @@ use crate::{
 const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
 /// Open files that a workload takes at most: 16 of the slow loop's, 8 of the fast thread's.
 const DESCRIPTORS: u64 = 24;
+/// Those that it cannot do without: one that says whether it rests; its levers, where limits are written.
+const NEEDED: [u64; 2] = [1, 3];
 /// Open files of everything else.
 const SPARE: u64 = 1024;
 /// How long new groups are given to become complete before they are taken up.
@@ -189,6 +187,24 @@ fn reload(shared: &Shared, path: Option<&Path>) {
     }
 }
 
+/// Makes room for the open files of so many workloads as there may be.
+fn raise_files(config: &Config) {
+    let workloads = u64::from(config.agent.room.workloads);
+    let enforces = |policy: &config::Policy| policy.mode == Mode::Enforce;
+    let needed = NEEDED[usize::from(config.policies.iter().any(enforces))];
+    let (wanted, needed) = (workloads * DESCRIPTORS + SPARE, workloads * needed + SPARE);
+    match raise_descriptor_limit(wanted, needed) {
+        Ok(most) if most < wanted => tracing::info!(
+            "{most} files may be open (RLIMIT_NOFILE): with more than {} workloads some are opened at each read, which takes a little more CPU",
+            most.saturating_sub(needed) / DESCRIPTORS
+        ),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be raised: many workloads may not fit");
+        }
+    }
+}
+
 impl Agent {
     /// Opens everything that a running agent needs: ledger, probes, the fast thread.
     fn start(
@@ -196,10 +212,7 @@ impl Agent {
         config: Config,
     ) -> anyhow::Result<(Self, fast::Threads, std::os::unix::net::UnixStream)> {
         let room = config.agent.room;
-        let descriptors = u64::from(room.workloads) * DESCRIPTORS + SPARE;
-        if let Err(error) = raise_descriptor_limit(descriptors) {
-            tracing::warn!(%error, "the limit of open files cannot be raised: many workloads may not fit");
-        }
+        raise_files(&config);
         let hierarchies =
             Hierarchies::detect().context("cannot tell which cgroup hierarchies there are")?;
         let mut scratch = Scratch::new();

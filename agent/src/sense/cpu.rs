@@ -5,7 +5,7 @@ use std::path::Path;
 
 use trimtab_core::signal::Amount;
 
-use super::file::{KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
+use super::file::{Keep, KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
 use super::hierarchy::Version;
 
 /// A CPU quota as the kernel holds it.
@@ -132,15 +132,15 @@ impl CpuReader {
         dir: (BorrowedFd<'_>, &Path),
         acct: Option<(BorrowedFd<'_>, &Path)>,
     ) -> Result<Self, SenseError> {
-        let open = |name| KeptFile::open_in(dir.0, dir.1, name);
+        let open = |name| KeptFile::open_in(dir.0, dir.1, name, Keep::IfRoom);
         let usage = acct
-            .map(|(fd, path)| KeptFile::open_in(fd, path, "cpuacct.usage"))
+            .map(|(fd, path)| KeptFile::open_in(fd, path, "cpuacct.usage", Keep::Always))
             .transpose()?
             .flatten();
         Ok(match version {
             Version::V2 => Self {
                 version,
-                stat: open("cpu.stat")?,
+                stat: KeptFile::open_in(dir.0, dir.1, "cpu.stat", Keep::Always)?,
                 usage: None,
                 quota: open("cpu.max")?,
                 period: None,

@@ -1,15 +1,16 @@
-//! A descriptor that stays open, and the kernel's two simplest file formats.
+//! A file that is read again and again, and the kernel's two simplest file formats.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::descriptors::may_keep;
 
 /// Why a kernel file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -112,36 +113,65 @@ pub fn means_gone(error: &io::Error) -> bool {
     )
 }
 
-/// A file that is opened once and read many times.
+/// A file that is opened once and read many times; where descriptors are short, it is opened each time.
 #[derive(Debug)]
 pub struct KeptFile {
-    file: File,
+    kept: Kept,
     path: Arc<Path>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Open(File),
+    /// The inode tells whether it is still the same one.
+    Closed {
+        inode: u64,
+    },
+}
+
+/// Whether a file must stay open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is read in every tick.
+    Always,
+    /// While there are descriptors enough.
+    IfRoom,
 }
 
 impl KeptFile {
     /// Opens `name` inside the directory `dir`, for reading; `None` if there is no such file.
     ///
     /// # Errors
-    /// Any other failure of `openat(2)`.
+    /// Any other failure of `openat(2)`, or `fstat(2)` failed.
     pub fn open_in(
         dir: BorrowedFd<'_>,
         dir_path: &Path,
         name: &str,
+        keep: Keep,
     ) -> Result<Option<Self>, SenseError> {
         let path = dir_path.join(name);
-        match rustix::fs::openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(fd) => Ok(Some(Self {
-                file: File::from(fd),
-                path: path.into(),
-            })),
-            Err(Errno::NOENT | Errno::NODEV) => Ok(None),
-            Err(errno) => Err(SenseError::Io {
-                path,
-                syscall: "openat",
-                source: errno.into(),
-            }),
-        }
+        let failed = |syscall| {
+            move |source| SenseError::Io {
+                path: dir_path.join(name),
+                syscall,
+                source,
+            }
+        };
+        let file = match openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::NOENT | Errno::NODEV) => return Ok(None),
+            Err(errno) => return Err(failed("openat")(errno.into())),
+        };
+        let kept = if keep == Keep::Always || may_keep(file.as_fd()) {
+            Kept::Open(file)
+        } else {
+            let inode = file.metadata().map_err(failed("fstat"))?.ino();
+            Kept::Closed { inode }
+        };
+        Ok(Some(Self {
+            kept,
+            path: path.into(),
+        }))
     }
 
     /// Opens a file by its path, for reading.
@@ -151,7 +181,7 @@ impl KeptFile {
     pub fn open(path: &Path) -> Result<Self, SenseError> {
         match File::open(path) {
             Ok(file) => Ok(Self {
-                file,
+                kept: Kept::Open(file),
                 path: path.into(),
             }),
             Err(source) => Err(SenseError::Io {
@@ -189,21 +219,34 @@ impl KeptFile {
     /// # Errors
     /// Any failure that does not mean that the cgroup is gone.
     pub fn head<'b>(&self, buffer: &'b mut [u8]) -> Result<Sight<&'b [u8]>, SenseError> {
-        let read = loop {
-            match self.file.read_at(buffer, 0) {
-                Ok(read) => break read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if means_gone(&error) => return Ok(Sight::Gone),
-                Err(source) => {
-                    return Err(SenseError::Io {
-                        path: self.path.to_path_buf(),
-                        syscall: "pread",
-                        source,
-                    });
-                }
-            }
+        let read = match &self.kept {
+            Kept::Open(file) => pread(file, buffer),
+            Kept::Closed { inode } => self.open_once(*inode).and_then(|file| match file {
+                Sight::Here(file) => pread(&file, buffer),
+                Sight::Gone => Ok(Sight::Gone),
+            }),
         };
-        Ok(Sight::Here(&buffer[..read]))
+        match read {
+            Ok(Sight::Here(read)) => Ok(Sight::Here(&buffer[..read])),
+            Ok(Sight::Gone) => Ok(Sight::Gone),
+            Err(source) => Err(SenseError::Io {
+                path: self.path.to_path_buf(),
+                syscall: "pread",
+                source,
+            }),
+        }
+    }
+
+    /// Opens it for one read, if what is there now is still the same file.
+    fn open_once(&self, inode: u64) -> io::Result<Sight<File>> {
+        let same = File::open(&self.path)
+            .and_then(|file| Ok((file.metadata()?.ino() == inode).then_some(file)));
+        match same {
+            Ok(Some(file)) => Ok(Sight::Here(file)),
+            Ok(None) => Ok(Sight::Gone),
+            Err(error) if means_gone(&error) => Ok(Sight::Gone),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads and parses; content that the parser refuses is [`SenseError::Garbled`].
@@ -225,9 +268,15 @@ impl KeptFile {
     }
 }
 
-impl AsFd for KeptFile {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+/// Reads from the beginning, with one call.
+fn pread(file: &File, buffer: &mut [u8]) -> io::Result<Sight<usize>> {
+    loop {
+        match file.read_at(buffer, 0) {
+            Ok(read) => return Ok(Sight::Here(read)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if means_gone(&error) => return Ok(Sight::Gone),
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -279,34 +328,34 @@ pub fn flat(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         })
 }
 
-/// Raises the limit on open files to what is wanted: every workload keeps a dozen descriptors. Beyond the
-/// hard limit that takes `CAP_SYS_RESOURCE`; without it the soft one is raised as far as it goes.
-/// Returns the number of files that may be open now.
-///
-/// # Errors
-/// `setrlimit(2)` failed.
-pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raise = |to: Option<u64>| {
-        let limit = Rlimit {
-            current: to,
-            maximum: to,
-        };
-        setrlimit(Resource::Nofile, limit)
-    };
-    if let Some(maximum) = limit.maximum
-        && wanted > maximum
-        && raise(Some(wanted)).is_ok()
-    {
-        return Ok(wanted);
-    }
-    raise(limit.maximum)?;
-    Ok(limit.maximum.unwrap_or(u64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_not_kept_open_is_still_the_same_one_or_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memory.current");
+        std::fs::write(&path, "1\n").unwrap();
+        let file = KeptFile {
+            kept: Kept::Closed {
+                inode: std::fs::metadata(&path).unwrap().ino(),
+            },
+            path: path.as_path().into(),
+        };
+        let mut scratch = Scratch::new();
+        let mut read = || file.parse(&mut scratch, single).unwrap();
+        assert_eq!(read(), Sight::Here(1));
+        std::fs::write(&path, "2\n").unwrap();
+        assert_eq!(read(), Sight::Here(2));
+
+        // Another file of the same name, while the first is still there: so the inode is another.
+        std::fs::rename(&path, dir.path().join("old")).unwrap();
+        std::fs::write(&path, "3\n").unwrap();
+        assert_eq!(read(), Sight::Gone);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read(), Sight::Gone);
+    }
 
     #[test]
     fn numbers_are_exact_or_refused() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use trimtab_core::signal::Amount;
 
 use super::faults::{self, Faults};
-use super::file::{KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
+use super::file::{Keep, KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
 use super::hierarchy::Version;
 
 /// v1 prints 'no limit' as the largest number of pages that it can count, in bytes: everything
@@ -211,7 +211,7 @@ impl MemoryReader {
         version: Version,
         dir: (BorrowedFd<'_>, &Path),
     ) -> Result<Option<Self>, SenseError> {
-        let open = |name| KeptFile::open_in(dir.0, dir.1, name);
+        let open = |name| KeptFile::open_in(dir.0, dir.1, name, Keep::IfRoom);
         let (current, max) = match version {
             Version::V2 => (open("memory.current")?, open("memory.max")?),
             Version::V1 => (
@@ -251,7 +251,7 @@ impl MemoryReader {
             Version::V2 => "memory.peak",
             Version::V1 => "memory.max_usage_in_bytes",
         };
-        KeptFile::open_in(dir.0, dir.1, name)
+        KeptFile::open_in(dir.0, dir.1, name, Keep::IfRoom)
     }
 
     /// Bytes charged now.

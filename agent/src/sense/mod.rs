@@ -1,10 +1,11 @@
 //! Reading what the kernel keeps in files: one file per source.
 //!
-//! Descriptors stay open, every read is one `pread` into a buffer that the caller keeps, and
+//! Descriptors stay open while there are enough of them, every read is one `pread` into a buffer that the caller keeps, and
 //! nothing is allocated in steady state. Parsers are pure functions over the bytes read.
 
 pub mod cgroup;
 pub mod cpu;
+pub mod descriptors;
 pub mod energy;
 pub mod faults;
 pub mod file;

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use super::file::{KeptFile, Scratch, SenseError, Sight, number};
+use super::file::{Keep, KeptFile, Scratch, SenseError, Sight, number};
 
 /// What tasks stall on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +102,8 @@ impl PsiReader {
     /// A file is there but cannot be opened.
     pub fn group(dir: BorrowedFd<'_>, dir_path: &Path) -> Result<Self, SenseError> {
         let open = |pressure: Pressure| {
-            KeptFile::open_in(dir, dir_path, &format!("{}.pressure", pressure.name()))
+            let name = format!("{}.pressure", pressure.name());
+            KeptFile::open_in(dir, dir_path, &name, Keep::IfRoom)
         };
         Ok(Self {
             files: [
