@@ -3,8 +3,8 @@
 //!
 //! A group that uses no CPU cannot be throttled anew, charge memory by itself or wait for a CPU. What
 //! can change although it rests is what others do: its limits, which are heard of at once where they are
-//! enforced, and its memory, by reclaim and by pages that others bring in for it. For these every file
-//! is read at the least every [`STALE`].
+//! enforced, and its memory, by reclaim and by pages that others bring in for it. At these it is looked
+//! at the least every [`STALE`].
 
 use trimtab_core::{
     decide::Engine,
@@ -32,9 +32,20 @@ pub(super) struct Rest<'a> {
     now: Nanos,
     engine: &'a Engine,
     tick: u64,
-    /// In every so many ticks each workload is read in full: those of one slot after those of another,
-    /// so that no tick reads all.
+    /// In every so many ticks the limits and the memory of each workload are looked at: those of one slot
+    /// after those of another, so that no tick looks at all.
     round: u64,
+}
+
+/// How much of a workload a tick reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Everything.
+    All,
+    /// Its CPU use, its limits and how much memory it holds; everything when any has changed.
+    Limits,
+    /// Its CPU use; everything when there was any.
+    Use,
 }
 
 impl<'a> Rest<'a> {
@@ -48,9 +59,8 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Whether a workload may rest, unless it has used CPU meanwhile.
-    pub(super) fn may(&self, workload: &Workload) -> bool {
-        let turn = (self.tick + u64::from(workload.slot.0)).is_multiple_of(self.round);
+    /// How much of a workload has to be read.
+    pub(super) fn depth(&self, workload: &Workload) -> Depth {
         let calm = self.now.since(workload.active) >= CALM;
         let seen = &workload.seen;
         let believed = |resource, held| self.engine.is_settled(workload.slot, resource, held);
@@ -58,7 +68,14 @@ impl<'a> Rest<'a> {
         let memory = seen
             .memory
             .is_none_or(|memory| believed(Resource::Memory, memory.held) && has_room(&memory));
-        !turn && calm && cpu && memory && workload.unused().is_none()
+        if !(calm && cpu && memory && workload.unused().is_none()) {
+            return Depth::All;
+        }
+        if (self.tick + u64::from(workload.slot.0)).is_multiple_of(self.round) {
+            Depth::Limits
+        } else {
+            Depth::Use
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use trimtab_core::{
     snapshot::WorkloadSignals,
 };
 
-use super::{Rest, STALE};
+use super::{Depth, Rest, STALE};
 use crate::{
     allocations::allocations,
     run::{
@@ -138,7 +138,7 @@ impl Ticking {
     fn rests(&self) -> bool {
         let now = Nanos((self.tick + 1) * TICK.0);
         let rest = Rest::new(now, &self.engine, self.tick + 1, TICK);
-        rest.may(self.workloads.get(Slot(0)).unwrap())
+        rest.depth(self.workloads.get(Slot(0)).unwrap()) != Depth::All
     }
 
     fn path(&self) -> String {
@@ -147,7 +147,7 @@ impl Ticking {
 }
 
 #[test]
-fn who_does_nothing_rests_and_is_read_in_full_in_its_turn() {
+fn who_does_nothing_rests_and_its_limits_are_looked_at_in_its_turn() {
     let Some(mut ticking) = Ticking::make(1, Mode::Observe) else {
         return;
     };

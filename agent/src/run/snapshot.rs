@@ -7,7 +7,7 @@ use trimtab_core::{
 };
 
 use super::{
-    rest::{Rest, resting, stirs},
+    rest::{Depth, Rest, resting, stirs},
     tcp, why,
     workload::{Sample, Workload, Workloads},
 };
@@ -88,10 +88,9 @@ impl Reading {
         let unnamed = |workload: &Workload| Some(workload.waits.as_ref()?.behind.unnamed_ns);
         for workload in workloads.iter_mut() {
             let before = unnamed(workload);
-            let read = if rest.may(workload) {
-                brief(now, workload, probed, scratch)
-            } else {
-                signals(now, workload, probed, scratch)
+            let read = match rest.depth(workload) {
+                Depth::All => signals(now, workload, probed, scratch),
+                depth => brief(now, workload, depth, probed, scratch),
             };
             match read {
                 Ok(Sight::Here(signals)) => {
@@ -167,6 +166,7 @@ pub(super) fn rate(ns: u64, elapsed: Nanos) -> Amount {
 fn brief(
     now: Nanos,
     workload: &mut Workload,
+    depth: Depth,
     probed: Option<Histograms<'_>>,
     scratch: &mut Scratch,
 ) -> Result<Sight<WorkloadSignals>, SenseError> {
@@ -176,7 +176,8 @@ fn brief(
     let Sight::Here(usage) = reader.usage(scratch)? else {
         return Ok(Sight::Gone);
     };
-    if usage.is_none() || usage != workload.last.cpu.usage_ns {
+    let unchanged = usage.is_some() && usage == workload.last.cpu.usage_ns;
+    if !unchanged || (depth == Depth::Limits && !is_as_seen(workload, scratch)?) {
         return signals(now, workload, probed, scratch);
     }
     let since = std::mem::replace(&mut workload.last.time, now);
@@ -188,6 +189,26 @@ fn brief(
             .push(since, now, &Waits::default(), &Groups::default());
     }
     Ok(Sight::Here(resting(&workload.seen)))
+}
+
+/// Whether limits, and how much memory is held, are what was last seen.
+fn is_as_seen(workload: &Workload, scratch: &mut Scratch) -> Result<bool, SenseError> {
+    let (group, seen) = (&workload.group, &workload.seen);
+    let quota = match &group.cpu {
+        Some(reader) => reader.quota(scratch)?.here().flatten(),
+        None => None,
+    };
+    let held = quota.map(|quota| (quota.amount(), quota.period_us));
+    if held != seen.cpu.map(|cpu| (cpu.held, cpu.period_us)) {
+        return Ok(false);
+    }
+    let (Some(reader), Some(memory)) = (&group.memory, &seen.memory) else {
+        return Ok(true);
+    };
+    let limits = reader.limits(scratch)?.here();
+    let current = reader.current(scratch)?.here();
+    Ok(current == Some(memory.used.0)
+        && limits.is_some_and(|(high, max)| high.min(max) == memory.held && max == memory.hard))
 }
 
 /// Reads one workload in full and keeps its counters for the next deltas.
