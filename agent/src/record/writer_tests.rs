@@ -10,7 +10,7 @@ use std::{
 use trimtab_core::{
     decide::{Bounds, Policy, Record, Settings, Settled, WorkloadSpec},
     record::{Comparison, Difference, Item, Origin, Replay},
-    signal::{Amount, Mode, Nanos, Resource, Slot},
+    signal::{Amount, Cause, Denial, Event, Mode, Nanos, Resource, Slot, Spend},
     snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
 
@@ -83,6 +83,40 @@ impl Node {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         (self.random >> 33) % below
+    }
+
+    /// Within the second that comes, every workload asks twice, and none may have more.
+    fn refuse(&mut self) {
+        for ask in 0..2 * self.limits.len() as u64 {
+            let slot = usize::try_from(self.random(self.limits.len() as u64)).unwrap();
+            let limit = Amount(self.limits[slot][0]);
+            let near = self.random(2) == 0;
+            let time = self.second * SECOND + ask * 2_345_678 + self.random(1 << 20);
+            self.seq += 1;
+            self.recorder.record(&Record::Spend(Spend {
+                seq: self.seq,
+                epoch: 1,
+                event: Event {
+                    time: Nanos(time),
+                    slot: Slot(u32::try_from(slot).unwrap()),
+                    resource: Resource::Cpu,
+                    cause: if near {
+                        Cause::QuotaNear
+                    } else {
+                        Cause::ThrottledRunning
+                    },
+                    held: limit,
+                    used: Amount::ZERO,
+                    headroom: Amount::UNLIMITED,
+                },
+                from: limit,
+                to: limit,
+                granted: Amount::ZERO,
+                pool_left: Amount::ZERO,
+                burst: 0,
+                denial: Some(Denial::Ceiling),
+            }));
+        }
     }
 
     /// A second passes; how many limits were decided to move.
@@ -244,12 +278,15 @@ fn the_disk_is_bounded_and_each_segment_replays_alone() {
 
 /// What one workload takes in a second, in hundredths of a byte: what longer recordings have more than
 /// shorter ones.
-fn price(unrest: u64) -> u64 {
+fn price(unrest: u64, full: bool) -> u64 {
     let [short, long] = [100, 300].map(|seconds| {
         let directory = tempfile::tempdir().unwrap();
         let mut node = Node::new(tape(directory.path(), 1 << 30), 200);
         node.unrest = unrest;
         for _ in 0..seconds {
+            if full {
+                node.refuse();
+            }
             node.tick();
         }
         drop(node);
@@ -262,9 +299,13 @@ fn price(unrest: u64) -> u64 {
 
 #[test]
 fn a_workload_takes_few_bytes_a_second() {
-    let (steady, busy) = (price(1), price(100));
-    eprintln!("bytes per workload and second, in hundredths: {steady} steady, {busy} busy");
+    let (steady, busy, refused) = (price(1, false), price(100, false), price(1, true));
+    eprintln!(
+        "bytes per workload and second, in hundredths: {steady} steady, {busy} busy, {refused} refused twice"
+    );
     assert!(steady < busy && busy <= 3_000, "{steady} {busy}");
+    // Two events of a workload in a second.
+    assert!(refused <= steady + 2_000, "{refused} {steady}");
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! From frames to calls.
 
 use super::bytes::Bytes;
-use super::call::{Item, Ticked};
+use super::call::{Call, Item, Ticked};
 use super::delta::{DECISIONS, Last};
-use super::encoder::{CALL, KEY, TICK};
+use super::encoder::{CALL, KEY, SPEND_CPU, SPEND_MEMORY, TICK};
 use super::fault::Fault;
+use super::spends::Spends;
+use crate::decide::Record;
+use crate::signal::Resource;
 
 /// Reads the frames of one segment, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     last: Last,
+    spends: Spends,
     begun: bool,
 }
 
@@ -36,6 +40,8 @@ impl Decoder {
                 KEY if !self.begun => self.key(&mut bytes).ok_or("the engine's state"),
                 CALL if self.begun => bytes.value().map(Item::Call).ok_or("a call"),
                 TICK if self.begun => self.tick(&mut bytes).ok_or("a tick"),
+                SPEND_CPU if self.begun => self.spend(&mut bytes, Resource::Cpu),
+                SPEND_MEMORY if self.begun => self.spend(&mut bytes, Resource::Memory),
                 _ if !self.begun => Err("a segment begins with the engine's state"),
                 _ => Err("an unknown kind of item"),
             };
@@ -50,8 +56,14 @@ impl Decoder {
             return None;
         }
         self.last.reset();
+        self.spends.reset();
         self.begun = true;
         Some(Item::Key(key))
+    }
+
+    fn spend(&mut self, bytes: &mut Bytes<'_>, resource: Resource) -> Result<Item, &'static str> {
+        let spend = self.spends.get(bytes, resource).ok_or("a spend")?;
+        Ok(Item::Call(Call::Record(Record::Spend(spend))))
     }
 
     fn tick(&mut self, bytes: &mut Bytes<'_>) -> Option<Item> {

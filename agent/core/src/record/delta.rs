@@ -3,7 +3,8 @@
 //! A workload costs one byte, a mask, while nothing of it changes; a second one says which figures
 //! of its memory have.
 
-use super::bytes::{Bytes, put, put_change, put_pages};
+use super::bytes::{Bytes, put, put_change};
+use super::mask::{get_masked, put_masked};
 use crate::signal::{Amount, Nanos, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
 
@@ -191,49 +192,6 @@ fn get_workload(
         *next = to_memory(get_masked(bytes, mask, last, MEMORY_PAGES)?);
     }
     Some(())
-}
-
-/// Appends a mask of the figures that have changed, then the changes; `pages` says which are bytes
-/// of memory.
-fn put_masked<const N: usize>(
-    out: &mut Vec<u8>,
-    last: &[u64; N],
-    next: &[u64; N],
-    pages: u8,
-    flag: u8,
-) {
-    let place = out.len();
-    out.push(flag);
-    for (index, (last, next)) in last.iter().zip(next).enumerate() {
-        if last == next {
-            continue;
-        }
-        out[place] |= 1 << index;
-        if pages & 1 << index != 0 {
-            put_pages(out, *last, *next);
-        } else {
-            put_change(out, *last, *next);
-        }
-    }
-}
-
-fn get_masked<const N: usize>(
-    bytes: &mut Bytes<'_>,
-    mask: u8,
-    mut figures: [u64; N],
-    pages: u8,
-) -> Option<[u64; N]> {
-    for (index, figure) in figures.iter_mut().enumerate() {
-        if mask & 1 << index == 0 {
-            continue;
-        }
-        *figure = if pages & 1 << index != 0 {
-            bytes.pages(*figure)?
-        } else {
-            bytes.change(*figure)?
-        };
-    }
-    Some(figures)
 }
 
 const NODE_PAGES: u8 = 0b1_1100;

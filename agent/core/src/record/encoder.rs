@@ -6,8 +6,9 @@ use super::delta::{DECISIONS, Last};
 use super::digest::Digest;
 use super::origins::Origins;
 use super::segment;
-use crate::decide::{Engine, Tick};
-use crate::signal::Nanos;
+use super::spends::Spends;
+use crate::decide::{Engine, Record, Tick};
+use crate::signal::{Nanos, Resource};
 use crate::snapshot::Snapshot;
 use serde::Serialize;
 
@@ -15,6 +16,8 @@ use serde::Serialize;
 pub(super) const KEY: u8 = 0;
 pub(super) const CALL: u8 = 1;
 pub(super) const TICK: u8 = 2;
+pub(super) const SPEND_CPU: u8 = 3;
+pub(super) const SPEND_MEMORY: u8 = 4;
 
 /// Something that does not fit into a recording.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,7 @@ pub enum Unencodable {
 pub struct Encoder {
     frame: Vec<u8>,
     last: Last,
+    spends: Spends,
     digest: Digest,
 }
 
@@ -51,6 +55,7 @@ impl Encoder {
     pub fn key(&mut self, engine: &Engine, origins: &Origins) -> Result<(), Unencodable> {
         self.frame.clear();
         self.last.reset();
+        self.spends.reset();
         self.digest.take();
         put_value(self.item(KEY), &Key { engine, origins })?;
         Ok(())
@@ -61,7 +66,15 @@ impl Encoder {
     /// # Errors
     /// It cannot be encoded.
     pub fn call(&mut self, call: &Call) -> Result<(), Unencodable> {
-        put_value(self.item(CALL), call)?;
+        if let Call::Record(Record::Spend(spend)) = call {
+            self.item(match spend.event.resource {
+                Resource::Cpu => SPEND_CPU,
+                Resource::Memory => SPEND_MEMORY,
+            });
+            self.spends.put(&mut self.frame, spend);
+        } else {
+            put_value(self.item(CALL), call)?;
+        }
         Ok(())
     }
 

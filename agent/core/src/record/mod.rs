@@ -12,9 +12,11 @@ mod difference;
 mod digest;
 mod encoder;
 mod fault;
+mod mask;
 mod origins;
 mod replay;
 mod segment;
+mod spends;
 
 pub use call::{Call, Item, Key, Ticked};
 pub use decoder::Decoder;

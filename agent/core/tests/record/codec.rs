@@ -1,12 +1,12 @@
 //! What goes in comes out.
 
-use crate::strategies::{call, snapshot};
+use crate::strategies::{call, snapshot, spend};
 use proptest::prelude::*;
-use trimtab_core::decide::{Decision, Engine, Settings, Tick, reason};
+use trimtab_core::decide::{Decision, Engine, Record, Settings, Tick, reason};
 use trimtab_core::record::{
     Call, Decoder, Encoder, Header, Item, Next, Origin, Origins, Segment, VERSION, begin,
 };
-use trimtab_core::signal::{Amount, Mode, Nanos, Resource, Slot};
+use trimtab_core::signal::{Amount, Cause, Denial, Event, Mode, Nanos, Resource, Slot, Spend};
 use trimtab_core::snapshot::Snapshot;
 
 /// A segment of ticks, each with the calls before it.
@@ -85,6 +85,31 @@ fn tick(decisions: u64) -> Tick {
     }
 }
 
+/// What the fast loop did about an event: it lifted once, and refused before and after that.
+fn asked(resource: Resource, second: u64) -> Call {
+    let (lift, from) = (second == 2, 1_000_000 * second);
+    let granted = if lift { 1_000_000 } else { 0 };
+    Call::Record(Record::Spend(Spend {
+        seq: second * 2 + resource.index() as u64,
+        epoch: 1,
+        event: Event {
+            time: Nanos(second * Nanos::SECOND.0 - 5),
+            slot: Slot(1),
+            resource,
+            cause: Cause::QuotaNear,
+            held: Amount(from),
+            used: Amount::ZERO,
+            headroom: Amount::UNLIMITED,
+        },
+        from: Amount(from),
+        to: Amount(from + granted),
+        granted: Amount(granted),
+        pool_left: Amount(2_000_000 - granted),
+        burst: u32::from(lift),
+        denial: (!lift).then_some(Denial::Rate),
+    }))
+}
+
 /// Everything in a segment, and how much of its end is torn.
 pub(crate) fn read(bytes: &[u8]) -> (Vec<Item>, usize) {
     let mut segment = Segment::open(bytes).unwrap();
@@ -146,6 +171,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_spends_come_back(spends in proptest::collection::vec(spend(), 0..60)) {
+        let calls: Vec<_> = spends.into_iter().map(Record::Spend).map(Call::Record).collect();
+        let halves = calls.split_at(calls.len() / 2);
+        let ticks = [halves.0, halves.1].map(|half| (half.to_vec(), Nanos(0), Snapshot::default()));
+        let (items, torn) = read(&segment(&ticks));
+        prop_assert_eq!(torn, 0);
+        let found: Vec<_> = items
+            .into_iter()
+            .filter_map(|item| match item {
+                Item::Call(call) => Some(call),
+                _ => None,
+            })
+            .collect();
+        prop_assert_eq!(found, calls);
+    }
+}
+
 /// The layout is part of the version: a change here takes another one, and a word in
 /// docs/RECORDING.md.
 #[test]
@@ -172,7 +218,12 @@ fn the_layout_is_that_of_the_version() {
                 workloads: vec![workload(second * 1_000)],
                 ..Snapshot::default()
             };
-            (vec![Call::Pause(second == 2)], now, snapshot)
+            let calls = vec![
+                Call::Pause(second == 2),
+                asked(Resource::Cpu, second),
+                asked(Resource::Memory, second),
+            ];
+            (calls, now, snapshot)
         })
         .collect();
     let bytes = segment(&ticks);

@@ -1,7 +1,8 @@
 //! What a crash, a bad disk or another program leaves.
 
 use crate::codec::{read, segment};
-use trimtab_core::record::{Call, Fault, Item, Next, Segment, cut};
+use proptest::prelude::*;
+use trimtab_core::record::{Call, Decoder, Fault, Item, Next, Segment, cut};
 use trimtab_core::signal::{Amount, Nanos, Slot};
 use trimtab_core::snapshot::{CpuSignals, Snapshot, WorkloadSignals};
 
@@ -115,8 +116,11 @@ fn faults_say_what_and_where() {
     other[8] = 9;
     assert_eq!(
         Segment::open(&other).unwrap_err().to_string(),
-        "byte 8: the format's version is 9, and this program reads 1 only; use the program that recorded it"
+        "byte 8: the format's version is 9, and this program reads 2 only; use the program that recorded it"
     );
+    // What was recorded before spends had a form of their own.
+    other[8] = 1;
+    assert_eq!(Segment::open(&other).unwrap_err(), Fault::Version(1));
     assert_eq!(
         Fault::Damaged(77).to_string(),
         "byte 77: the frame is damaged: its checksum does not match"
@@ -126,7 +130,7 @@ fn faults_say_what_and_where() {
 /// A checksum protects against accidents only: what is whole but means nothing is refused too.
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let mut decoder = trimtab_core::record::Decoder::new();
+    let mut decoder = Decoder::new();
     let mut items = Vec::new();
     let fault = decoder.decode(40, &[2, 0, 0], &mut items).unwrap_err();
     assert_eq!(
@@ -137,7 +141,7 @@ fn what_makes_no_sense_is_refused() {
     let mut segment = Segment::open(&bytes).unwrap();
     while let Next::Frame { offset, payload } = segment.read().unwrap() {
         for end in 1..payload.len() {
-            let mut short = trimtab_core::record::Decoder::new();
+            let mut short = Decoder::new();
             if offset > places(&bytes)[0] {
                 let Next::Frame { payload, .. } = Segment::open(&bytes).unwrap().read().unwrap()
                 else {
@@ -152,6 +156,37 @@ fn what_makes_no_sense_is_refused() {
                     "{fault}"
                 );
             }
+        }
+    }
+}
+
+/// A decoder that has read a segment's state.
+fn begun() -> Decoder {
+    let bytes = some();
+    let mut decoder = Decoder::new();
+    let state = match Segment::open(&bytes).unwrap().read().unwrap() {
+        Next::Frame { payload, .. } => Some(payload),
+        _ => None,
+    };
+    decoder.decode(0, state.unwrap(), &mut Vec::new()).unwrap();
+    decoder
+}
+
+/// Kinds of items with figures as changes: a tick, and spends of either resource.
+const CHANGES: std::ops::Range<u8> = 2..5;
+
+proptest! {
+    #[test]
+    fn bytes_that_mean_nothing_do_no_harm(
+        kind in CHANGES,
+        rest in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let payload = [&[kind], &rest[..]].concat();
+        let mut items = Vec::new();
+        if let Err(fault) = begun().decode(40, &payload, &mut items) {
+            prop_assert!(matches!(fault, Fault::Malformed(40, _)), "{fault}");
+        } else {
+            prop_assert!(!items.is_empty());
         }
     }
 }

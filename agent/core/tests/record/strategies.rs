@@ -1,6 +1,7 @@
 //! Random things to record: like a host's from one second to the next, or like nothing at all.
 
 use proptest::prelude::*;
+use proptest::sample::select;
 use trimtab_core::decide::{
     Bounds, CalledIn, Headroom, Policy, Record, Refusal, Settings, Settled, Synced, Threshold,
     WorkloadSpec,
@@ -162,13 +163,16 @@ fn settled() -> impl Strategy<Value = Settled> {
         )
 }
 
-fn spend() -> impl Strategy<Value = Spend> {
-    let denial = proptest::option::of(prop_oneof![Just(Denial::Stale), Just(Denial::PoolEmpty)]);
-    let cause = prop_oneof![Just(Cause::QuotaNear), Just(Cause::Twin)];
+/// Of any cause, answered in any way; often like the one before.
+pub(crate) fn spend() -> impl Strategy<Value = Spend> {
+    let slot = prop_oneof![9 => slot(), 1 => any::<u32>().prop_map(Slot)];
+    let epoch = prop_oneof![3 => Just(1), 1 => any::<u32>()];
+    let burst = prop_oneof![3 => Just(0), 1 => any::<u32>()];
     let amounts = proptest::array::uniform7(amount());
-    let who = (nanos(), slot(), resource(), cause);
-    (number(), any::<u32>(), who, amounts, any::<u32>(), denial).prop_map(
-        |(seq, epoch, (time, slot, resource, cause), amounts, burst, denial)| {
+    let answer = (select(&CAUSES), proptest::option::of(select(&DENIALS)));
+    let who = (nanos(), slot, resource(), answer);
+    (number(), epoch, who, amounts, burst).prop_map(
+        |(seq, epoch, (time, slot, resource, (cause, denial)), amounts, burst)| {
             let [held, used, headroom, from, to, granted, pool_left] = amounts;
             Spend {
                 seq,
@@ -192,6 +196,29 @@ fn spend() -> impl Strategy<Value = Spend> {
         },
     )
 }
+
+const CAUSES: [Cause; 6] = [
+    Cause::QuotaNear,
+    Cause::ThrottledRunning,
+    Cause::ThrottledWaking,
+    Cause::MemoryNear,
+    Cause::ReclaimFailing,
+    Cause::Twin,
+];
+
+const DENIALS: [Denial; 11] = [
+    Denial::Stale,
+    Denial::Foreign,
+    Denial::NotEnforced,
+    Denial::Ceiling,
+    Denial::PoolEmpty,
+    Denial::NodeShort,
+    Denial::Barred,
+    Denial::Rate,
+    Denial::LimitedAbove,
+    Denial::Reclaimable,
+    Denial::WriteFailed,
+];
 
 fn record() -> impl Strategy<Value = Record> {
     let delay = (
