@@ -210,3 +210,69 @@ fn a_full_disk_is_said_and_stops_nothing() -> Result<()> {
     adopted(&agent, &child, TIGHT)?;
     Ok(())
 }
+
+#[test]
+fn a_recording_is_started_and_stopped_while_the_agent_runs() -> Result<()> {
+    let Some(root) = group("record-switch") else {
+        return Ok(());
+    };
+    let directory = tempfile::Builder::new().prefix("trimtab-test-").tempdir()?;
+    let place = directory.path().join("made");
+    let off = config(&root, &place, "").replace("enabled = true", "enabled = false");
+    let mut agent = Agent::start(&off)?;
+    if agent.cli(&["status"])?["probes_on"] == 0 {
+        skip("no probe can be loaded here");
+        return Ok(());
+    }
+    // There is a workload before: it is in the state with which the recording begins.
+    let before = root.child("before")?;
+    before.set_quota_us(Some(TIGHT), 100_000)?;
+    adopted(&agent, &before, TIGHT)?;
+    assert!(!place.exists(), "nothing is recorded yet");
+    assert!(agent.cli(&["record", "stop"]).is_err(), "nothing to stop");
+    start(&agent, 1)?;
+    burst_and_grow(&agent, &root, "one")?;
+    stop(&agent, &place)?;
+    start(&agent, 2)?;
+    stop(&agent, &place)?;
+    let (good, verdict) = verify(&agent, &[&place.to_string_lossy()])?;
+    ensure!(good && verdict["identical"] == true, "{verdict:#}");
+    let segments = verdict["segments"].as_array().context("segments")?;
+    assert_eq!(segments.len(), 2, "{verdict:#}");
+    for segment in segments {
+        assert_eq!(segment["continuous"], Value::Null, "{verdict:#}");
+        assert_eq!(segment["torn_bytes"], 0, "{verdict:#}");
+    }
+    let found = ["ticks", "decisions", "lifts"].map(|field| segments[0][field].as_u64());
+    ensure!(found.iter().all(|count| *count > Some(0)), "{verdict:#}");
+    // It was for this agent only.
+    agent.stop()?;
+    agent.restart()?;
+    assert_eq!(agent.cli(&["status"])?["recording"], Value::Null);
+    Ok(())
+}
+
+/// Starts a recording, of which so many segments are on disk then.
+fn start(agent: &Agent, segments: usize) -> Result<()> {
+    let started = agent.cli(&["record", "start"])?;
+    assert_eq!(started["on"], true, "{started}");
+    assert_eq!(started["configured"], false, "{started}");
+    assert_eq!(started["segments"], segments, "{started}");
+    assert_eq!(started["trouble"], Value::Null, "{started}");
+    assert!(agent.cli(&["record", "start"]).is_err(), "it is on");
+    assert_eq!(agent.cli(&["status"])?["recording"]["state"], "on");
+    Ok(())
+}
+
+/// Ends it: all of it is on disk then.
+fn stop(agent: &Agent, place: &Path) -> Result<()> {
+    let stopped = agent.cli(&["record", "stop"])?;
+    assert_eq!(stopped["on"], false, "{stopped}");
+    let mut written = 0;
+    for file in fs::read_dir(place)? {
+        written += file?.metadata()?.len();
+    }
+    assert_eq!(stopped["bytes"], written, "{stopped}");
+    assert_eq!(agent.cli(&["status"])?["recording"], Value::Null);
+    Ok(())
+}

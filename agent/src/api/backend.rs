@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast;
 use trimtab_core::signal::Mode;
 
-use super::view::{Adoption, Detail, Entry, Finding, Processes, Released, Status, Why, Workload};
+use super::view::{
+    Adoption, Detail, Entry, Finding, Processes, Recording, Released, Status, Why, Workload,
+};
 
 /// Why the agent did not do what it was asked.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -79,6 +81,12 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// Any [`Refusal`] that the agent has reason for.
     fn pause(&self, paused: bool) -> Result<(), Refusal>;
+
+    /// Records from now on, or no longer, until the agent stops.
+    ///
+    /// # Errors
+    /// [`Refusal::Conflict`] when that is so already, [`Refusal::Failed`] when it cannot begin.
+    fn record(&self, on: bool) -> Result<Recording, Refusal>;
 
     /// Each probe and capability.
     fn doctor(&self) -> Vec<Finding>;

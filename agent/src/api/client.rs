@@ -292,6 +292,21 @@ impl Client {
         Ok(self.answer(reply)?.paused)
     }
 
+    /// Begins to record, or ends that.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn record(&mut self, on: bool) -> Result<view::Recording, ClientError> {
+        let reply = if on {
+            let request = proto::StartRecordingRequest {};
+            self.rpc.start_recording(request).await
+        } else {
+            let request = proto::StopRecordingRequest {};
+            self.rpc.stop_recording(request).await
+        };
+        Ok(self.answer(reply)?.into())
+    }
+
     /// Makes one group a workload under the policy `run`.
     ///
     /// # Errors

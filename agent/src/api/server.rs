@@ -416,6 +416,26 @@ impl Trimtab for Service {
         .await
     }
 
+    async fn start_recording(
+        &self,
+        request: Request<proto::StartRecordingRequest>,
+    ) -> Result<Response<proto::RecordingReply>, Status> {
+        self.call(request, Right::Change, |backend, _| {
+            backend.record(true).map(Into::into)
+        })
+        .await
+    }
+
+    async fn stop_recording(
+        &self,
+        request: Request<proto::StopRecordingRequest>,
+    ) -> Result<Response<proto::RecordingReply>, Status> {
+        self.call(request, Right::Change, |backend, _| {
+            backend.record(false).map(Into::into)
+        })
+        .await
+    }
+
     async fn adopt(
         &self,
         request: Request<proto::AdoptRequest>,

@@ -68,7 +68,7 @@ pub(super) enum Command {
     Doctor(doctor::Args),
     /// Check a configuration file and say what is wrong with it
     CheckConfig(check_config::Args),
-    /// Look into recordings: what there is, whether it replays, what another policy would decide
+    /// Record, and look into recordings: do they replay, what would another policy decide
     Record(record::Args),
     /// Put back the limits that an agent which is gone has changed
     Restore(restore::Args),

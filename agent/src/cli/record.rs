@@ -2,6 +2,7 @@
 
 mod dump;
 mod status;
+mod switch;
 mod verdict;
 mod verify;
 
@@ -40,6 +41,10 @@ enum What {
     Verify(verify::Args),
     /// Print what a recording consists of
     Dump(dump::Args),
+    /// Record from now on, until `stop` or the agent's end
+    Start,
+    /// Record no longer, until `start` or the agent's end
+    Stop,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -47,6 +52,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         What::Status => status::run(context),
         What::Verify(args) => verify::run(args, context),
         What::Dump(args) => dump::run(args, context),
+        What::Start => switch::run(true, context),
+        What::Stop => switch::run(false, context),
     }
 }
 

@@ -27,12 +27,24 @@ impl Recorder {
         let mut recorder = Self {
             engine: Engine::new(settings),
             origins: Origins::default(),
-            tape,
+            tape: None,
         };
-        if let Some(tape) = &mut recorder.tape {
-            tape.begin(&recorder.engine, &recorder.origins);
+        if let Some(tape) = tape {
+            recorder.start(tape);
         }
         recorder
+    }
+
+    /// Records on a tape from now on, beginning with the state as it is.
+    pub fn start(&mut self, mut tape: Tape) {
+        tape.begin(&self.engine, &self.origins);
+        self.tape = Some(tape);
+    }
+
+    /// Records no longer. The tape is to be ended where waiting for a disk harms nobody.
+    #[must_use]
+    pub const fn stop(&mut self) -> Option<Tape> {
+        self.tape.take()
     }
 
     /// The engine, for questions: they change nothing, and are not recorded.

@@ -1,8 +1,11 @@
 //! What tape and writer know of each other, and what people are told.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use serde::Serialize;
@@ -22,6 +25,8 @@ pub struct State {
 /// How a recording stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Standing {
+    /// Where the segments are.
+    pub directory: PathBuf,
     /// What all segments take on disk.
     pub bytes: u64,
     /// How many there are.
@@ -35,8 +40,9 @@ pub struct Standing {
 }
 
 impl State {
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self, directory: PathBuf) -> Standing {
         Standing {
+            directory,
             bytes: self.bytes.load(Relaxed),
             segments: self.segments.load(Relaxed),
             gaps: self.gaps.load(Relaxed),

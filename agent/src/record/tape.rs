@@ -36,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A recording in progress.
 #[derive(Debug)]
 pub struct Tape {
+    directory: PathBuf,
     encoder: Encoder,
     /// Whether there is a segment that can be continued.
     live: bool,
@@ -71,7 +72,10 @@ impl Tape {
         let (give_back, spares) = sync_channel(queue);
         let (end, ended) = sync_channel(0);
         let state = Arc::new(State::default());
-        let place = Place { directory, limit };
+        let place = Place {
+            directory: directory.clone(),
+            limit,
+        };
         let writer = Writer::new(place, Arc::clone(&state), give_back);
         thread::Builder::new()
             .name("record".into())
@@ -80,6 +84,7 @@ impl Tape {
                 drop(end);
             })?;
         Ok(Self {
+            directory,
             encoder: Encoder::new(),
             live: false,
             taken: 0,
@@ -95,7 +100,16 @@ impl Tape {
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        self.state.standing()
+        self.state.standing(self.directory.clone())
+    }
+
+    /// Ends the recording; how it stands when what was left has been written. A disk that hangs is
+    /// waited for no longer than at the agent's end.
+    #[must_use]
+    pub fn end(self) -> Standing {
+        let (state, directory) = (Arc::clone(&self.state), self.directory.clone());
+        drop(self);
+        state.standing(directory)
     }
 
     /// Begins a segment from a state.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc::sync_channel},
     time::Duration,
 };
@@ -390,7 +390,7 @@ fn a_disk_that_refuses_is_a_state_and_it_goes_on_afterwards() {
     fs::write(&place, "").unwrap();
     let (mut writer, state) = writer(&place, 1 << 20);
     writer.take(begin(100));
-    let trouble = state.standing().trouble.unwrap();
+    let trouble = state.standing(PathBuf::new()).trouble.unwrap();
     assert!(trouble.contains("record: "), "{trouble}");
     writer.take(Message::Frame(vec![2; 10]));
     assert!(state.wanted.load(std::sync::atomic::Ordering::Relaxed));
@@ -399,7 +399,7 @@ fn a_disk_that_refuses_is_a_state_and_it_goes_on_afterwards() {
     writer.take(Message::Frame(vec![2; 10]));
     let Standing {
         segments, trouble, ..
-    } = state.standing();
+    } = state.standing(PathBuf::new());
     assert_eq!((segments, trouble), (1, None));
 }
 
@@ -408,7 +408,7 @@ fn a_limit_without_room_for_a_state_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let (mut writer, state) = writer(directory.path(), 1000);
     writer.take(begin(2000));
-    let trouble = state.standing().trouble.unwrap();
+    let trouble = state.standing(PathBuf::new()).trouble.unwrap();
     assert!(
         trouble.contains("`limit` has no room for a state"),
         "{trouble}"

@@ -11,7 +11,9 @@ use trimtab_core::signal::{Mode, Nanos};
 use super::agent::Agent;
 use crate::api::{
     backend::{Backend, Refusal},
-    view::{Adoption, Detail, Entry, Finding, Processes, Released, Status, Why, Workload},
+    view::{
+        Adoption, Detail, Entry, Finding, Processes, Recording, Released, Status, Why, Workload,
+    },
 };
 
 /// How many journal entries `show` comes with.
@@ -137,6 +139,14 @@ impl Backend for Shared {
     fn pause(&self, paused: bool) -> Result<(), Refusal> {
         self.lock().pause(paused);
         Ok(())
+    }
+
+    fn record(&self, on: bool) -> Result<Recording, Refusal> {
+        if on {
+            self.start_recording()
+        } else {
+            self.stop_recording()
+        }
     }
 
     fn doctor(&self) -> Vec<Finding> {

@@ -17,6 +17,7 @@ mod identities;
 mod identity_view;
 mod process;
 mod record_view;
+mod recording;
 mod release;
 mod reports;
 mod rest;

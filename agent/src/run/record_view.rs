@@ -7,22 +7,38 @@ use crate::{
 };
 
 impl Agent {
-    /// How the recording stands; `None` where nothing is recorded.
+    /// How the recording stands; `None` where nothing is recorded, as the configuration says.
     pub(super) fn recording(&self) -> Option<Finding> {
-        let directory = &self.selection.config().record.directory;
-        let standing = self.engine.standing()?;
-        Some(finding(&standing, &directory.display().to_string()))
+        match self.engine.standing() {
+            Some(standing) => Some(finding(&standing)),
+            None => self.selection.config().record.enabled.then(stopped),
+        }
     }
 }
 
-fn finding(standing: &Standing, directory: &str) -> Finding {
+/// Somebody has stopped it, or it could not begin.
+fn stopped() -> Finding {
+    Finding {
+        area: "record".into(),
+        name: "recording".into(),
+        state: FindingState::Off,
+        why: "nothing is recorded, although the configuration has it on".into(),
+        remedy:
+            "`trimtab record start` begins anew; `trimtab watch` and the log tell who stopped it"
+                .into(),
+    }
+}
+
+fn finding(standing: &Standing) -> Finding {
     let Standing {
+        directory,
         bytes,
         segments,
         gaps,
         torn,
         trouble,
     } = standing;
+    let directory = directory.display();
     let mut parts = vec![format!("{directory}: segments {segments}, bytes {bytes}")];
     if *gaps > 0 {
         parts.push(format!("interrupted {gaps} times"));
@@ -61,11 +77,12 @@ mod tests {
     #[test]
     fn trouble_goes_before_gaps() {
         let good = Standing {
+            directory: "/var/lib/x".into(),
             bytes: 10,
             segments: 1,
             ..Standing::default()
         };
-        let found = finding(&good, "/var/lib/x");
+        let found = finding(&good);
         assert_eq!(found.state, FindingState::On);
         assert_eq!(found.why, "/var/lib/x: segments 1, bytes 10");
         let gaps = Standing {
@@ -73,14 +90,14 @@ mod tests {
             torn: 7,
             ..good
         };
-        let found = finding(&gaps, "/x");
+        let found = finding(&gaps);
         assert_eq!(found.state, FindingState::Degraded);
         assert!(found.why.contains("interrupted 2 times") && found.why.contains("7 bytes"));
         let full = Standing {
             trouble: Some("write /x/1: No space left on device".into()),
             ..gaps
         };
-        let found = finding(&full, "/x");
+        let found = finding(&full);
         assert_eq!(found.state, FindingState::Off);
         assert!(
             found

@@ -18,7 +18,10 @@ use trimtab::api::{
 };
 use trimtab_core::signal::Mode;
 
-use crate::fake::{self, Agent};
+use crate::{
+    fake::{self, Agent},
+    views::recording,
+};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -75,6 +78,7 @@ fn every_call_comes_back_as_it_went() {
         assert!(!client.pin("db", false).await.unwrap().pinned);
         assert!(client.pin("db", true).await.unwrap().pinned);
         assert!(client.pause(true).await.unwrap());
+        assert_eq!(client.record(true).await.unwrap(), recording());
         let adoption = Adoption {
             path: "/trimtab.run/x-1".into(),
             name: "x".into(),
@@ -94,6 +98,7 @@ fn every_call_comes_back_as_it_went() {
             "pin /demo/db false",
             "pin /demo/db true",
             "pause true",
+            "record true",
             "adopt x Some(1) None",
             "release"
         ]
@@ -117,6 +122,11 @@ fn refusals_keep_their_words_and_their_kind() {
         let error = client.pause(false).await.unwrap_err();
         assert!(
             matches!(&error, ClientError::Refused(text) if text == "it is not paused"),
+            "{error:?}"
+        );
+        let error = client.record(false).await.unwrap_err();
+        assert!(
+            matches!(&error, ClientError::Refused(text) if text == "it does not record"),
             "{error:?}"
         );
     });
@@ -350,6 +360,7 @@ fn a_stranger_is_refused_with_the_group_to_join() {
         (["status"].as_slice(), "trimtab"),
         (&["pause"], "trimtab-admin"),
         (&["pin", "web"], "trimtab-admin"),
+        (&["record", "start"], "trimtab-admin"),
     ] {
         let output = stranger.run(STRANGER, args);
         assert_refused(&output, args, group);
@@ -383,6 +394,8 @@ fn a_reader_reads_and_changes_nothing() {
         &["mode", "web", "enforce"],
         &["pin", "web"],
         &["unpin", "web"],
+        &["record", "start"],
+        &["record", "stop"],
     ] {
         let output = stranger.run(READERS, args);
         assert_refused(&output, args, "trimtab-admin");

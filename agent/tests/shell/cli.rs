@@ -64,6 +64,11 @@ fn exit_codes_are_those_of_sysexits() {
         ),
         (&["--socket", socket, "resume"], 65, "it is not paused"),
         (
+            &["--socket", socket, "record", "stop"],
+            65,
+            "it does not record",
+        ),
+        (
             &["check-config", bad],
             78,
             "bad.toml:2:1: unknown key `tikc`",
@@ -117,6 +122,7 @@ fn everything_has_json() {
     assert_eq!(ask(&["pin", "web"])["pinned"], true);
     assert_eq!(ask(&["unpin", "web"])["pinned"], false);
     assert_eq!(ask(&["pause"])["paused"], true);
+    assert_eq!(ask(&["record", "start"])["configured"], false);
 
     let refused = trimtab(&["resume", "--json"])
         .env("TRIMTAB_SOCKET", &agent.socket)

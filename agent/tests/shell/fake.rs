@@ -14,7 +14,7 @@ use trimtab::{
         auth::Groups,
         view::{
             Adoption, Counters, Detail, EnergyShare, Entry, EntryKind, Finding, FindingState,
-            GpuShare, Identity, Input, Process, Processes, Quantity, Reason, Released,
+            GpuShare, Identity, Input, Process, Processes, Quantity, Reason, Recording, Released,
             ResourceState, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
         },
     },
@@ -22,7 +22,7 @@ use trimtab::{
 };
 use trimtab_core::signal::{Mode, Resource};
 
-use crate::views::{cost, energy, gpus, room, stalls};
+use crate::views::{cost, energy, gpus, recording, room, stalls};
 
 /// The program under test: the one that was built with these tests, or, where they run on another
 /// machine, the one that `TRIMTAB_BIN` names.
@@ -344,6 +344,15 @@ impl Backend for Fake {
             Ok(())
         } else {
             Err(Refusal::Conflict("it is not paused".into()))
+        }
+    }
+
+    fn record(&self, on: bool) -> Result<Recording, Refusal> {
+        self.changed(format!("record {on}"));
+        if on {
+            Ok(recording())
+        } else {
+            Err(Refusal::Conflict("it does not record".into()))
         }
     }
 

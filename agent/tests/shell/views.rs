@@ -1,8 +1,8 @@
-//! What the fake agent shows of the node and of stalls: no field is what it is by default.
+//! What the fake agent shows of the node, of stalls and of a recording: no field is what it is by default.
 
 use trimtab::api::view::{
     Block, Cost, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState, Gpus, Lacks, Latency,
-    Pressure, Pressures, ProgramCost, Reclaim, Room, Shed, Stalls,
+    Pressure, Pressures, ProgramCost, Reclaim, Recording, Room, Shed, Stalls,
 };
 
 /// Stalls in which every field has a value of its own.
@@ -153,5 +153,16 @@ pub(crate) fn gpus() -> Gpus {
         devices: [whole].into_iter().chain(others).collect(),
         devices_left_out: 26,
         processes_left_out: 27,
+    }
+}
+
+pub(crate) fn recording() -> Recording {
+    Recording {
+        on: true,
+        configured: false,
+        directory: "/one".into(),
+        bytes: 2,
+        segments: 3,
+        trouble: Some("four".into()),
     }
 }

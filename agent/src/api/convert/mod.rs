@@ -9,6 +9,7 @@ mod gpu;
 mod identity;
 mod journal;
 mod process;
+mod recording;
 mod room;
 mod stalls;
 mod tcp;
