@@ -245,6 +245,12 @@ fn a_recording_is_started_and_stopped_while_the_agent_runs() -> Result<()> {
     }
     let found = ["ticks", "decisions", "lifts"].map(|field| segments[0][field].as_u64());
     ensure!(found.iter().all(|count| *count > Some(0)), "{verdict:#}");
+    let history = agent.cli(&["history", "bursts-one", &place.to_string_lossy()])?;
+    let steps = history["steps"].as_array().context("steps")?;
+    let lifts = steps
+        .iter()
+        .filter_map(|step| step["cpu"]["lifts"].as_u64());
+    ensure!(lifts.sum::<u64>() > 0, "{history:#}");
     // It was for this agent only.
     agent.stop()?;
     agent.restart()?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    agent, check_config, doctor, explain, join, mode, pause, pin, processes, record, restore, run,
-    show, status, watch, why, workloads,
+    agent, check_config, doctor, explain, history, join, mode, pause, pin, processes, record,
+    restore, run, show, status, watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -70,6 +70,8 @@ pub(super) enum Command {
     CheckConfig(check_config::Args),
     /// Record, and look into recordings: do they replay, what would another policy decide
     Record(record::Args),
+    /// Show what a recording has of one workload over time
+    History(history::Args),
     /// Put back the limits that an agent which is gone has changed
     Restore(restore::Args),
     /// Run a command as a workload of its own

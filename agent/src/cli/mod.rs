@@ -15,6 +15,7 @@ mod goldens;
 #[cfg(test)]
 mod gpu_goldens;
 mod gpus;
+mod history;
 mod hooks;
 mod identity;
 #[cfg(test)]

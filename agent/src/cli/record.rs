@@ -67,7 +67,7 @@ pub(super) fn standing(finding: &Finding) -> String {
 }
 
 /// The segments that are meant: files, those of directories, or of the configuration's directory.
-fn files(named: &[PathBuf], context: &Context) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(named: &[PathBuf], context: &Context) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     let configured;
     let named = if named.is_empty() {
@@ -97,7 +97,7 @@ fn files(named: &[PathBuf], context: &Context) -> Result<Vec<PathBuf>, Failure> 
 }
 
 /// Wall-clock time of a moment in a segment.
-fn wall(header: &trimtab_core::record::Header, now: Nanos) -> u64 {
+pub(super) fn wall(header: &trimtab_core::record::Header, now: Nanos) -> u64 {
     (header.unix_ns.saturating_add(now.0)).saturating_sub(header.monotonic.0)
 }
 

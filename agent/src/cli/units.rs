@@ -119,6 +119,12 @@ pub(super) fn wall(unix_ns: u64) -> String {
     humantime::format_rfc3339_micros(time).to_string()
 }
 
+/// The same to the second.
+pub(super) fn seconds(unix_ns: u64) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(unix_ns);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

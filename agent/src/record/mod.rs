@@ -14,7 +14,7 @@ mod writer;
 mod writer_tests;
 
 pub use directory::{RecordError, SegmentFile, segments};
-pub use reader::{End, read};
+pub use reader::{End, header, read};
 pub use recorder::Recorder;
 pub use rules::Configured;
 pub use state::{Standing, State};

@@ -1,10 +1,33 @@
 //! Reads a segment, item by item: it may be much larger in memory than on disk.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
 
 use trimtab_core::record::{Decoder, Header, Item, Next, Segment};
 
 use super::directory::RecordError;
+
+/// A header is much shorter.
+const HEADER: u64 = 4096;
+
+/// Reads a segment's header, and nothing else of it.
+///
+/// # Errors
+/// It cannot be read, or is no header.
+pub fn header(path: &Path) -> Result<Header, RecordError> {
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(HEADER).read_to_end(&mut start))
+        .map_err(RecordError::os("read", path))?;
+    let segment = Segment::open(&start).map_err(|fault| RecordError::Fault {
+        path: path.to_owned(),
+        fault,
+    })?;
+    Ok(segment.header)
+}
 
 /// How a segment ended.
 #[derive(Clone, Debug)]

@@ -40,6 +40,7 @@ fn exit_codes_are_those_of_sysexits() {
     let bad = bad.to_str().unwrap();
     let agent = Agent::start(Groups::default());
     let socket = agent.socket.to_str().unwrap();
+    let empty = agent.directory.path().to_str().unwrap();
     let table: &[(&[&str], i32, &str)] = &[
         (&["--help"], 0, ""),
         (&["--version"], 0, ""),
@@ -68,6 +69,7 @@ fn exit_codes_are_those_of_sysexits() {
             65,
             "it does not record",
         ),
+        (&["history", "web", empty], 65, "there is no recording in"),
         (
             &["check-config", bad],
             78,

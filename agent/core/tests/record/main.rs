@@ -3,4 +3,5 @@
 
 mod codec;
 mod damage;
+mod history;
 mod strategies;

@@ -1,9 +1,8 @@
 //! `trimtab record status`.
 
-use std::{fs::File, io::Read as _, path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use serde::Serialize;
-use trimtab_core::record::Segment;
 
 use super::super::{
     Failure,
@@ -14,11 +13,8 @@ use super::super::{
 };
 use crate::{
     api::view::Finding,
-    record::{RecordError, SegmentFile, segments},
+    record::{SegmentFile, header, segments},
 };
-
-/// A header is much shorter.
-const HEADER: u64 = 4096;
 
 /// What there is.
 #[derive(Debug, Serialize)]
@@ -80,22 +76,6 @@ fn shown(segment: &SegmentFile) -> Shown {
         program: header.map(|header| header.program),
         trouble,
     }
-}
-
-fn header(path: &Path) -> Result<trimtab_core::record::Header, RecordError> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(HEADER).read_to_end(&mut start))
-        .map_err(|source| RecordError::Os {
-            call: "read",
-            path: path.to_owned(),
-            source,
-        })?;
-    let segment = Segment::open(&start).map_err(|fault| RecordError::Fault {
-        path: path.to_owned(),
-        fault,
-    })?;
-    Ok(segment.header)
 }
 
 fn render(status: &Status) -> String {
