@@ -10,5 +10,6 @@ pub mod decide;
 pub mod model;
 pub mod node;
 pub mod record;
+pub mod score;
 pub mod signal;
 pub mod snapshot;

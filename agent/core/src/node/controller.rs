@@ -33,6 +33,11 @@ pub trait Controller {
     /// and reserved grants, or a request; never a momentary limit for which nothing is set aside.
     fn held(&self, slot: Slot, resource: Resource) -> Amount;
 
+    /// What it keeps free on the node for all workloads together, beyond what it holds for each.
+    fn shared(&self, _resource: Resource) -> Amount {
+        Amount::ZERO
+    }
+
     /// Use below which the kernel need not warn it: ns of CPU in a period, or bytes. 0 always warns.
     fn usual(&self, _slot: Slot, _resource: Resource) -> u64 {
         0

@@ -136,10 +136,46 @@ impl Meter {
     /// What it used, averaged over time: micro-CPUs or bytes.
     #[must_use]
     pub fn mean_use(&self, resource: Resource) -> Amount {
-        Amount(self.mean(match resource {
+        Amount(self.mean(self.used_time(resource)))
+    }
+
+    /// What the controller held for it, summed over time: micro-CPU nanoseconds or byte nanoseconds.
+    #[must_use]
+    pub fn held_time(&self, resource: Resource) -> u128 {
+        self.held[resource.index()]
+    }
+
+    /// What it used, summed over time: micro-CPU nanoseconds or byte nanoseconds.
+    #[must_use]
+    pub fn used_time(&self, resource: Resource) -> u128 {
+        match resource {
             Resource::Cpu => self.used,
             Resource::Memory => self.memory,
-        }))
+        }
+    }
+
+    /// What it wanted, in micro-CPU nanoseconds: all that it used, that was lost, and that it still wants.
+    #[must_use]
+    pub fn wanted_work(&self) -> u128 {
+        self.wanted
+    }
+
+    /// What was wanted by what died with a kill or a restart, in micro-CPU nanoseconds.
+    #[must_use]
+    pub fn lost_work(&self) -> u128 {
+        self.lost
+    }
+
+    /// What it still wants, in micro-CPU nanoseconds.
+    #[must_use]
+    pub fn backlog_work(&self) -> u128 {
+        self.backlog
+    }
+
+    /// Twice the integral of the backlog over time, in micro-CPU square nanoseconds.
+    #[must_use]
+    pub fn arrears(&self) -> i128 {
+        self.arrears
     }
 
     fn mean(&self, integral: u128) -> u64 {

@@ -30,6 +30,7 @@ pub struct Own {
 #[derive(Debug)]
 pub struct Trimtab {
     own: Own,
+    reserve: [Amount; 2],
     engine: Engine,
     desk: Desk,
     workloads: Vec<Workload>,
@@ -78,6 +79,7 @@ impl Trimtab {
     pub fn new(settings: Settings, own: Own) -> Self {
         Self {
             own,
+            reserve: settings.reserve,
             engine: Engine::new(settings),
             desk: Desk::default(),
             workloads: Vec::new(),
@@ -279,6 +281,10 @@ impl Controller for Trimtab {
             Resource::Cpu => envelope.limit.minus(envelope.lent),
             Resource::Memory => envelope.limit,
         }
+    }
+
+    fn shared(&self, resource: Resource) -> Amount {
+        self.reserve[resource.index()]
     }
 
     fn usual(&self, slot: Slot, resource: Resource) -> u64 {
