@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     agent, check_config, doctor, explain, history, join, mode, pause, pin, processes, record,
-    restore, run, show, status, watch, why, workloads,
+    replay, restore, run, show, status, watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -72,6 +72,8 @@ pub(super) enum Command {
     Record(record::Args),
     /// Show what a recording has of one workload over time
     History(history::Args),
+    /// Replay history on a simulated node under several policies, and score them
+    Replay(replay::Args),
     /// Put back the limits that an agent which is gone has changed
     Restore(restore::Args),
     /// Run a command as a workload of its own

@@ -11,8 +11,8 @@ use super::{
     context::Context,
     doctor,
     exit::{IO, USAGE},
-    explain, history, join, mode, output, pause, pin, processes, record, restore, run, show,
-    status, watch, why, workloads,
+    explain, history, join, mode, output, pause, pin, processes, record, replay, restore, run,
+    show, status, watch, why, workloads,
 };
 
 /// The whole of `main`: parses the arguments, does what they say, reports failure on stderr.
@@ -58,6 +58,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::CheckConfig(args) => check_config::run(&args, context),
         Command::Record(args) => record::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Replay(args) => replay::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
         Command::Run(args) => run::run(&args, context),
         Command::Join(args) => join::run(&args),

@@ -30,6 +30,7 @@ mod pin;
 mod process_goldens;
 mod processes;
 mod record;
+mod replay;
 mod restore;
 mod room;
 mod run;

@@ -1,5 +1,7 @@
 //! Which series laws are tuned on, and on which the results are reported.
 
+use super::digest::Digest;
+
 /// One half of all series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Half {
@@ -14,19 +16,11 @@ const SEED: u64 = 0x7472_696d_7461_6221;
 
 /// To which half a series belongs, for ever: it depends on the two names and nothing else.
 ///
-/// FNV-1a over `source`, a NUL and `series`, then the finaliser of `SplitMix64`, so that names that
-/// differ in a digit fall independently.
+/// By the digest of `source`, a NUL and `series`.
 #[must_use]
 pub fn half(source: &str, series: &str) -> Half {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let bytes = source.bytes().chain([0]).chain(series.bytes());
-    let hash = bytes.fold(OFFSET ^ SEED, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-    });
-    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    if (mixed ^ (mixed >> 31)) >> 63 == 0 {
+    let digest = Digest::seeded(SEED).text(source).bytes(series.as_bytes());
+    if digest.mixed() >> 63 == 0 {
         Half::Tuning
     } else {
         Half::Reporting

@@ -8,23 +8,36 @@ mod cells;
 mod columns;
 mod convert;
 mod decimal;
+mod digest;
 mod error;
 mod fields;
+mod figures;
 mod half;
 mod index;
 mod lines;
+mod page;
 mod read;
 mod reader;
 mod repair;
+mod run;
 mod series;
 mod source;
 mod unit;
 
 pub use columns::{Columns, ColumnsError};
 pub use error::{ReadError, Wrong};
+pub use figures::{
+    Figures, PolicyFigures, Prices, Refused, RequestFigures, ResourceFigures, SeriesFigures,
+    SourceFigures,
+};
 pub use half::{Half, half};
+pub use page::page;
 pub use read::Format;
 pub use reader::{LeftOut, Reader};
 pub use repair::Repairs;
+pub use run::{
+    Chosen, Drawing, Each, Mark, Options, Point, Policy, Progress, Report, SourceReport, State,
+    StateError, UnknownPolicy, draw, replay,
+};
 pub use series::{CappedBy, Head, Kind, MOST_SAMPLES, Quantity, Sample, Scale, Series};
 pub use source::Source;

@@ -110,6 +110,20 @@ impl Source {
         self.columns.as_ref()
     }
 
+    /// The same, file by file: what is wrong in one is no reason not to read the others.
+    pub fn split(self) -> impl Iterator<Item = Self> {
+        let Self {
+            format,
+            columns,
+            files,
+        } = self;
+        files.into_iter().map(move |file| Self {
+            format,
+            columns: columns.clone(),
+            files: vec![file],
+        })
+    }
+
     /// Reads it from its beginning.
     #[must_use]
     pub fn read(self) -> Reader {

@@ -7,5 +7,6 @@ mod columns;
 mod formats;
 mod large;
 mod repairs;
+mod run;
 mod tell;
 mod traces;

@@ -33,6 +33,11 @@ pub trait Controller {
     /// and reserved grants, or a request; never a momentary limit for which nothing is set aside.
     fn held(&self, slot: Slot, resource: Resource) -> Amount;
 
+    /// Why it ordered what it ordered last at a look, for people; `None` where it does not say.
+    fn why(&self, _slot: Slot, _resource: Resource) -> Option<String> {
+        None
+    }
+
     /// What it keeps free on the node for all workloads together, beyond what it holds for each.
     fn shared(&self, _resource: Resource) -> Amount {
         Amount::ZERO

@@ -3,7 +3,7 @@
 
 use super::controller::{Controller, NodeSeen, Seen, Write};
 use crate::decide::{
-    Bounds, Desk, Engine, Levers, Policy, Pulled, Record, Settings, Tick, WorkloadSpec,
+    Bounds, Desk, Engine, Levers, Policy, Pulled, Reason, Record, Settings, Tick, WorkloadSpec,
 };
 use crate::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
@@ -46,6 +46,8 @@ struct Workload {
     epoch: u32,
     seen: Seen,
     usual: [u64; 2],
+    /// Of the last decision of the slow loop.
+    why: [Option<Reason>; 2],
 }
 
 /// Turns what the desk pulls into orders.
@@ -162,11 +164,15 @@ impl Trimtab {
         for update in &tick.updates {
             self.desk.refit(update);
         }
+        for decision in &tick.decisions {
+            let why = &mut self.workload(decision.slot).why;
+            why[decision.resource.index()] = Some(decision.reason.clone());
+        }
         let mut orders = Orders {
             effect: now.plus(SLOW),
             out,
         };
-        let mut told = Vec::new();
+        let (mut told, mut twins) = (Vec::new(), Vec::new());
         let mut tell = |record| told.push(record);
         for order in &tick.settles {
             let settled = self.desk.apply(&mut orders, order, &mut tell);
@@ -184,6 +190,10 @@ impl Trimtab {
                 ..*twin
             };
             self.desk.spend(&mut orders, &event, &mut tell);
+            twins.push((twin.slot, twin.resource));
+        }
+        for (slot, resource) in twins {
+            self.workload(slot).why[resource.index()] = None;
         }
         self.records = told;
         for thresholds in &tick.thresholds {
@@ -281,6 +291,13 @@ impl Controller for Trimtab {
             Resource::Cpu => envelope.limit.minus(envelope.lent),
             Resource::Memory => envelope.limit,
         }
+    }
+
+    fn why(&self, slot: Slot, resource: Resource) -> Option<String> {
+        let workload = self.workloads.get(slot.0 as usize)?;
+        workload.why[resource.index()]
+            .as_ref()
+            .map(ToString::to_string)
     }
 
     fn shared(&self, resource: Resource) -> Amount {

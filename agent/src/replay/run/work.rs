@@ -1,0 +1,167 @@
+//! Workers: each takes the next series and policy, runs it, and adds its score.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use trimtab_core::score::{self, Score};
+
+use super::super::source::Source;
+use super::{
+    case::Case,
+    input::Input,
+    options::Options,
+    policy::Policy,
+    progress::Progress,
+    report::Report,
+    state::{State, StateError},
+};
+
+/// What workers share.
+struct Shared<'a> {
+    input: Mutex<(Input<'a>, Report)>,
+    state: Option<Mutex<State>>,
+    progress: Mutex<Progress>,
+    /// Why the state cannot be kept any more.
+    failed: Mutex<Option<StateError>>,
+    stop: AtomicBool,
+}
+
+/// Runs all chosen series of these sources under these policies. `told` hears how far it has come, after every run
+/// and on any thread.
+///
+/// # Errors
+/// The state cannot be kept. What is wrong with a trace is in the report.
+pub fn replay(
+    sources: &[Source],
+    policies: &[Policy],
+    options: &Options,
+    state: Option<State>,
+    told: &(dyn Fn(&Progress) + Sync),
+) -> Result<Report, StateError> {
+    let shared = Shared {
+        input: Mutex::new((
+            Input::new(sources, policies.len(), options),
+            Report::new(policies.len(), options),
+        )),
+        state: state.map(Mutex::new),
+        progress: Mutex::default(),
+        failed: Mutex::default(),
+        stop: AtomicBool::new(policies.is_empty()),
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| shared.survey(sources, policies.len(), options));
+        for _ in 0..options.threads.get() {
+            scope.spawn(|| while shared.step(policies, options, told) {});
+        }
+    });
+    let failed = shared.failed.into_inner();
+    if let Some(error) = failed.unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let input = shared.input.into_inner();
+    Ok(input.unwrap_or_else(PoisonError::into_inner).1)
+}
+
+/// A lock that somebody died with is as good as any: totals are only ever added to.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared<'_> {
+    /// One run; whether there may be more.
+    fn step(
+        &self,
+        policies: &[Policy],
+        options: &Options,
+        told: &(dyn Fn(&Progress) + Sync),
+    ) -> bool {
+        if self.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        let next = {
+            let (input, report) = &mut *lock(&self.input);
+            input.next(report)
+        };
+        let Some((case, index)) = next else {
+            self.stop.store(true, Ordering::Relaxed);
+            return false;
+        };
+        let Some(policy) = policies.get(index) else {
+            return true;
+        };
+        match self.score(&case, policy, options) {
+            Ok((score, reused)) => {
+                lock(&self.input).1.score(&case, index, &score, reused);
+                let progress = {
+                    let mut progress = lock(&self.progress);
+                    progress.runs += 1;
+                    progress.done += u128::from(case.until.0);
+                    *progress
+                };
+                told(&progress);
+                true
+            }
+            Err(error) => {
+                lock(&self.failed).get_or_insert(error);
+                self.stop.store(true, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// The score of a series under a policy, and whether it was there already.
+    fn score(
+        &self,
+        case: &Case,
+        policy: &Policy,
+        options: &Options,
+    ) -> Result<(Score, bool), StateError> {
+        let Some(state) = &self.state else {
+            return Ok((run(case, policy, options), false));
+        };
+        let key = lock(state).key(case, policy.name(), options);
+        if let Some(known) = lock(state).get(key) {
+            return Ok((known.clone(), true));
+        }
+        let score = run(case, policy, options);
+        lock(state).put(key, &score)?;
+        Ok((score, false))
+    }
+
+    /// Reads everything once more, to learn how much there is.
+    fn survey(&self, sources: &[Source], policies: usize, options: &Options) {
+        let mut input = Input::new(sources, 1, options);
+        let mut unheard = Report::default();
+        let mut all = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            let Some(case) = input.next_case(&mut unheard) else {
+                lock(&self.progress).all = Some(all);
+                return;
+            };
+            all += u128::from(case.until.0) * policies as u128;
+        }
+    }
+}
+
+fn run(case: &Case, policy: &Policy, options: &Options) -> Score {
+    let mut all = Score::default();
+    // Every policy that there is can be made: it was made when it was named.
+    if let Some(mut controller) = policy.controller(&case.workload) {
+        let workloads = std::slice::from_ref(&case.workload);
+        let (until, rules) = (case.until, options.rules);
+        let scores = score::run(
+            case.setup,
+            workloads,
+            controller.as_mut(),
+            until,
+            rules,
+            &mut |_| {},
+        );
+        for score in &scores {
+            all.merge(score);
+        }
+    }
+    all
+}
