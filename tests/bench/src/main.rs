@@ -1,5 +1,6 @@
 //! Measures what docs/OVERHEAD.md and the README claim, each against a baseline in the same run.
 
+mod control;
 mod core;
 mod cost;
 mod demo;
@@ -61,6 +62,8 @@ enum Bench {
     Neighbours(neighbours::Args),
     /// What one tick of the decision core costs per workload, and how fast the simulated node is.
     Core(core::Args),
+    /// Every policy on every source of a directory of traces.
+    Control(control::Args),
     /// What a recording takes on disk, per workload and second.
     Record(record::Args),
     /// What the probe of TCP requests says beside a packet capture, and what it costs.
@@ -85,6 +88,7 @@ fn main() -> Result<ExitCode> {
         Bench::Writes(args) => writes::run(&args, json),
         Bench::Neighbours(args) => neighbours::run(&args, json),
         Bench::Core(args) => core::run(&args, json),
+        Bench::Control(args) => control::run(&args, json),
         Bench::Record(args) => record::run(&args, json),
         Bench::Requests(args) => requests::run(&args, json),
         Bench::Simulator(args) => simulator::run(&args, json),

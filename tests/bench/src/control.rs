@@ -1,0 +1,214 @@
+//! Every policy on every source of a directory of traces: what it held, and how late work was.
+//!
+//! Only the reporting half of the series counts, and of a long source only one in so many, chosen by a hash of
+//! their names so that about as much time of each source is run as was asked for.
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    process::ExitCode,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use trimtab::api::view::Quantity;
+use trimtab::replay::{
+    Chosen, Figures, Half, Options, Policy, PolicyFigures, Source, SourceFigures, half, replay,
+};
+use trimtab_core::signal::Nanos;
+
+const DAY: u64 = 24 * 60 * Nanos::MINUTE.0;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A directory of traces with an index.csv
+    #[arg(long, value_name = "DIRECTORY", env = "TRIMTAB_TRACES")]
+    traces: PathBuf,
+    /// About how many days of series to run of each source, under each policy
+    #[arg(long, default_value_t = 300)]
+    days: u64,
+    /// Only this policy; may be given several times
+    #[arg(long = "policy", value_name = "NAME")]
+    policies: Vec<String>,
+    /// Only sources whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many series are run at once [default: as many as there are CPUs]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+}
+
+/// One source under one policy.
+#[derive(Debug, Serialize)]
+struct Row {
+    source: &'static str,
+    /// Series of the reporting half that were run: one in so many.
+    one_in: u64,
+    series: u64,
+    days: f64,
+    #[serde(flatten)]
+    figures: PolicyFigures,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    seconds: f64,
+    threads: usize,
+    rows: Vec<Row>,
+}
+
+pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
+    let began = Instant::now();
+    let named = args.policies.iter().map(|name| Policy::named(name));
+    let mut policies: Vec<_> = named.collect::<Result<_, _>>()?;
+    if policies.is_empty() {
+        policies = Policy::all();
+    }
+    let default = Options::default();
+    let threads = args.threads.unwrap_or(default.threads);
+    let path = args.traces.to_str().context("the path is no UTF-8")?;
+    let mut rows = Vec::new();
+    for source in Source::find(path, None)? {
+        let name = source.format().name();
+        if !name.contains(&args.only) {
+            continue;
+        }
+        let one_in = thinning(&source, args.days)?;
+        let options = Options {
+            chosen: Chosen {
+                half: Some(Half::Reporting),
+                one_in,
+            },
+            threads,
+            ..default
+        };
+        let report = replay(&[source], &policies, &options, None, &|_| {})?;
+        for refused in &report.refused {
+            eprintln!("{refused}");
+        }
+        ensure!(
+            report.refused.is_empty(),
+            "{name} could not be read to its end"
+        );
+        let figures = Figures::of(&report, &policies, &options, [None, None]);
+        for source in figures.sources {
+            eprintln!(
+                "{name}: {} series, {:.0} s so far",
+                source.series,
+                began.elapsed().as_secs_f64()
+            );
+            rows.extend(of(&source, one_in));
+        }
+    }
+    let report = Report {
+        seconds: began.elapsed().as_secs_f64(),
+        threads: threads.get(),
+        rows,
+    };
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One in how many series of the reporting half come to about so many days.
+fn thinning(source: &Source, days: u64) -> Result<NonZeroU64> {
+    let mut reader = source.clone().read();
+    let mut all = 0_u128;
+    while let Some(head) = reader.next_series()? {
+        if half(head.source, &head.name) == Half::Reporting {
+            let mut last = Nanos(0);
+            while let Some(sample) = reader.next_sample()? {
+                last = sample.at;
+            }
+            all += u128::from(last.0);
+        }
+    }
+    let times = all / (u128::from(days.max(1)) * u128::from(DAY));
+    let times = u64::try_from(times).context("a source without end")?;
+    Ok(NonZeroU64::new(times).unwrap_or(NonZeroU64::MIN))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "days to one digit")]
+fn of(source: &SourceFigures, one_in: NonZeroU64) -> impl Iterator<Item = Row> {
+    let (name, series) = (source.source, source.series);
+    let days = (source.time_ns / 1_000_000_000) as f64 / 86_400.0;
+    source.policies.clone().into_iter().map(move |figures| Row {
+        source: name,
+        one_in: one_in.get(),
+        series,
+        days,
+        figures,
+    })
+}
+
+/// A table in Markdown, as docs/CONTROL.md has it.
+fn print(report: &Report) {
+    println!("{} s on {} threads", report.seconds.round(), report.threads);
+    let mut last = "";
+    for row in &report.rows {
+        if row.source != last {
+            last = row.source;
+            println!(
+                "\n{last}: {} series, one in {}, {:.1} days\n",
+                row.series, row.one_in, row.days
+            );
+            println!(
+                "| policy | CPU held | slack | median | throttled | short | memory held | slack | median | OOM kills | missed | changes |"
+            );
+            println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+        }
+        println!("{}", line(&row.figures));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "percent to two digits")]
+fn line(figures: &PolicyFigures) -> String {
+    let dash = || "-".to_owned();
+    let percent = |part: u64, whole: u64| format!("{:.2} %", part as f64 * 100.0 / whole as f64);
+    let slack = |permille: Option<i64>| {
+        permille.map_or_else(dash, |permille| format!("{:.1} %", permille as f64 / 10.0))
+    };
+    let mut cells = vec![figures.policy.clone()];
+    let (cpu, memory) = (&figures.cpu, &figures.memory);
+    cells.push(cpu.as_ref().map_or_else(dash, |cpu| amount(cpu.held)));
+    cells.push(slack(cpu.as_ref().and_then(|cpu| cpu.slack_permille)));
+    cells.push(slack(
+        cpu.as_ref().and_then(|cpu| cpu.slack_median_permille),
+    ));
+    cells.push(percent(figures.throttled_ppm, 1_000_000));
+    cells.push(percent(figures.shortfall_ppm, 1_000_000));
+    cells.push(
+        memory
+            .as_ref()
+            .map_or_else(dash, |memory| amount(memory.held)),
+    );
+    cells.push(slack(
+        memory.as_ref().and_then(|memory| memory.slack_permille),
+    ));
+    cells.push(slack(
+        memory
+            .as_ref()
+            .and_then(|memory| memory.slack_median_permille),
+    ));
+    cells.push(figures.oom_kills.to_string());
+    cells.push(percent(figures.violated_ppm, 1_000_000));
+    let changes = [cpu, memory]
+        .into_iter()
+        .flatten()
+        .map(|figures| figures.changes);
+    cells.push(changes.sum::<u64>().to_string());
+    format!("| {} |", cells.join(" | "))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "amounts to three digits")]
+fn amount(quantity: Quantity) -> String {
+    match quantity {
+        Quantity::MicroCpus(micro) => format!("{:.3}", micro as f64 / 1e6),
+        Quantity::Bytes(bytes) => format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20)),
+        Quantity::Unlimited => "no limit".to_owned(),
+    }
+}
