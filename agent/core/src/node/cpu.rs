@@ -1,12 +1,16 @@
 //! CPU bandwidth of one group: period, quota, burst, and the exact moment at which the pool is spent.
 //!
 //! As kernel/sched/fair.c has it (`__refill_cfs_bandwidth_runtime`, `do_sched_cfs_period_timer`,
-//! `tg_set_cfs_bandwidth`), with one pool for all CPUs: the slices that CPUs draw from it are not
-//! modelled. A period in which the pool cannot run dry is no event: it is passed in closed form.
+//! `tg_set_cfs_bandwidth`). Who serves requests runs on CPUs that draw [`Slices`] of the pool; a series
+//! of rates, which says nothing of CPUs, draws on the pool itself. A period in which the pool cannot
+//! run dry is no event: without slices it is passed in closed form.
 
 use crate::signal::{Amount, Nanos};
 
-use super::work::{NEVER, PER_NANO, clip, done, finish};
+use super::{
+    slices::Slices,
+    work::{NEVER, PER_NANO, clip, done, finish},
+};
 
 /// The least that `cpu.max` admits per period (`min_cfs_quota_period`).
 const LEAST_QUOTA: Nanos = Nanos::MILLI;
@@ -32,6 +36,8 @@ pub(super) struct Bandwidth {
     phase: u64,
     /// What is left of the pool.
     pool: u64,
+    /// What CPUs have drawn of it.
+    slices: Slices,
     timer: Timer,
     throttled: bool,
     /// Whether this pool has been warned of.
@@ -76,6 +82,7 @@ impl Bandwidth {
             end: Nanos(0),
             phase: phase.0 % period,
             pool: 0,
+            slices: Slices::default(),
             timer: Timer::Rests,
             throttled: false,
             warned: false,
@@ -108,10 +115,23 @@ impl Bandwidth {
         self.throttled
     }
 
-    /// What is left of the pool, rounded down.
+    /// What is left of the pool and of what was drawn of it, rounded down.
     #[cfg(test)]
     pub(super) fn left(&self) -> Nanos {
-        Nanos(self.pool / PER_NANO)
+        Nanos(self.runtime() / PER_NANO)
+    }
+
+    /// What may still be used in this period.
+    fn runtime(&self) -> u64 {
+        self.pool.saturating_add(self.slices.held())
+    }
+
+    /// It runs on so many CPUs from now on, each of which draws for itself.
+    pub(super) fn run_on(&mut self, cpus: u64) {
+        let back = self.slices.run_on(cpus);
+        if self.is_limited() {
+            self.pool = self.pool.saturating_add(back);
+        }
     }
 
     /// Use below which a warning is not worth raising, in ns per period.
@@ -132,6 +152,7 @@ impl Bandwidth {
         let per_period = done(limit.0, self.period).max(done(PER_NANO, LEAST_QUOTA.0));
         self.quota = clip(per_period);
         self.burst = self.burst.min(self.quota);
+        self.slices.clear();
         self.fill();
         self.wake(now);
     }
@@ -159,11 +180,14 @@ impl Bandwidth {
             .min(self.quota.saturating_add(self.burst));
     }
 
-    /// Takes what was used from the pool.
+    /// Takes what was used from the pool, or from what was drawn of it.
     pub(super) fn charge(&mut self, work: u128) {
         if work > 0 && self.is_limited() {
-            self.pool = self.pool.saturating_sub(clip(work));
-            self.timer = Timer::Used;
+            let drawn = self.slices.charge(work, self.pool);
+            if drawn > 0 {
+                self.pool -= drawn;
+                self.timer = Timer::Used;
+            }
         }
     }
 
@@ -181,7 +205,8 @@ impl Bandwidth {
             // The last period is left to the next round: work may have ended in it.
             let whole = (to.since(from).0 / self.period).saturating_sub(1);
             let each = done(rate, self.period);
-            if whole > 0 && each > 0 && rest > each * u128::from(whole) {
+            let closed = whole > 0 && each > 0 && !self.slices.is_running();
+            if closed && rest > each * u128::from(whole) {
                 rest -= each * u128::from(whole);
                 from = from.plus(Nanos(whole * self.period));
                 self.end = from.plus(Nanos(self.period));
@@ -204,7 +229,7 @@ impl Bandwidth {
             self.throttled_periods += 1;
             self.throttled = false;
             self.timer = Timer::Used;
-        } else if self.timer == Timer::Idle {
+        } else if self.timer == Timer::Idle && !self.slices.is_running() {
             self.timer = Timer::Rests;
         } else {
             self.timer = Timer::Idle;
@@ -222,7 +247,12 @@ impl Bandwidth {
     /// warned. `shared`: whether others charge the pool as well, so that every period is an event.
     pub(super) fn next(&self, now: Nanos, rate: u64, warns: bool, shared: bool) -> Nanos {
         if self.timer == Timer::Rests {
-            return NEVER;
+            // What a CPU has kept is used without the timer.
+            return if self.is_limited() {
+                self.dry(now, rate)
+            } else {
+                NEVER
+            };
         }
         if self.throttled || shared {
             let near = self.warning(now, rate, warns).unwrap_or(self.end);
@@ -250,13 +280,14 @@ impl Bandwidth {
     fn dry(&self, now: Nanos, rate: u64) -> Nanos {
         match rate {
             0 => NEVER,
-            _ => now.plus(Nanos(self.pool / rate)),
+            _ if self.timer == Timer::Rests => now.plus(Nanos(self.slices.held() / rate)),
+            _ => now.plus(Nanos(self.runtime() / rate)),
         }
     }
 
     fn warning(&self, now: Nanos, rate: u64, warns: bool) -> Option<Nanos> {
         (warns && !self.warned && rate > 0).then(|| {
-            let above = self.pool.saturating_sub(self.near());
+            let above = self.runtime().saturating_sub(self.near());
             finish(now, u128::from(above), rate)
         })
     }
@@ -266,12 +297,14 @@ impl Bandwidth {
         if !self.is_limited() || self.throttled || desire == 0 {
             return Pool::Enough;
         }
-        self.wake(now);
-        if self.pool < desire {
+        if self.slices.held() < desire {
+            self.wake(now);
+        }
+        if self.runtime() < desire {
             self.throttled = true;
             return Pool::Spent;
         }
-        if warns && !self.warned && self.pool <= self.near() {
+        if warns && !self.warned && self.runtime() <= self.near() {
             self.warned = true;
             return Pool::Near;
         }

@@ -130,6 +130,14 @@ impl Load {
         self.desire().div_ceil(Amount::CPU.0)
     }
 
+    /// Of so many CPUs those on which it runs or would; none where nothing is said of CPUs.
+    pub(super) fn running(&self, cpus: u64) -> u64 {
+        match self {
+            Self::Nothing | Self::Series(_) => 0,
+            Self::Queue(queue) => queue.busy().min(cpus),
+        }
+    }
+
     /// What of a rate it can make use of.
     pub(super) fn usable(&self, rate: u64) -> u64 {
         match self {

@@ -24,6 +24,7 @@ mod own;
 mod queue;
 mod setup;
 mod share;
+mod slices;
 mod state;
 mod tree;
 mod turn;

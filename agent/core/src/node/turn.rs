@@ -237,12 +237,14 @@ impl Node {
         if !self.tree.children(index).is_empty() {
             return;
         }
+        let cpus = self.setup.cpus.0 / Amount::CPU.0;
         let state = &mut self.states[index];
-        let desire = if state.is_running() {
-            state.load.desire()
+        let (desire, running) = if state.is_running() {
+            (state.load.desire(), state.load.running(cpus.max(1)))
         } else {
-            0
+            (0, 0)
         };
+        state.cpu.run_on(running);
         let pool = state.cpu.look(self.now, desire, self.listens);
         if pool == Pool::Spent {
             state.load.shorten();

@@ -65,9 +65,9 @@ fn unused_quota_is_carried_over_up_to_the_burst() {
         let meter = meter(setup, 1_200);
         (meter.throttled(), meter.throttled_periods())
     };
-    // 10 + 8, then 15 + 3, then 18 at once.
-    assert_eq!(wave(200, 18, 0), (ms(6 * 90), 6));
-    assert_eq!(wave(200, 18, 5), (ms(6 * 85), 6));
+    // 10 + 8, then 15 + 3, then 18 at once; of the last slice the CPU keeps 1 for the next time.
+    assert_eq!(wave(200, 18, 0), (ms(90 + 5 * 89), 6));
+    assert_eq!(wave(200, 18, 5), (ms(85 + 5 * 84), 6));
     assert_eq!(wave(200, 18, 10), (ms(0), 0));
     // 20 + 10 + 5: what is left after the third is there again at the fifth, but no more than the burst.
     assert_eq!(wave(400, 35, 10), (ms(3 * (80 + 90)), 6));
@@ -121,4 +121,56 @@ fn a_series_repeats_and_delays_add_up() {
     assert_eq!(meter.throttled_wall(), ms(2 * 3 * 75));
     // It is done as fast as it comes, but 0, 75, 150 and 225 ms later.
     assert_eq!(meter.mean_delay(), Nanos(112_500_000));
+}
+
+/// Requests of so many ms at these, in ms.
+fn requests(at: &[u64], each: u64, threads: u32) -> Demand {
+    Demand::Requests {
+        arrivals: Arrivals::Given(at.iter().map(|at| ms(*at)).collect()),
+        service: Service::Fixed(ms(each)),
+        threads,
+    }
+}
+
+#[test]
+fn what_a_cpu_has_drawn_outlives_the_period() {
+    // 3 ms of a slice of 5 before the refill: 2 beside the next period's quota, throttled after 15 ms.
+    let late = Workload {
+        phase: ms(3),
+        ..Workload::cpu(requests(&[0], 25, 1), quota(10))
+    };
+    let meter = meter(late, 300);
+    assert_eq!(meter.throttled(), ms(103 - 15));
+    assert_eq!(meter.throttled_periods(), 1);
+}
+
+#[test]
+fn what_a_cpu_keeps_when_it_idles_is_used_first() {
+    // 2 ms of a slice of 5: 2 go back, 1 is kept beside the next period's quota; 12 ms are one too many.
+    let at = [0, 150, 150, 150, 150, 150, 150];
+    let meter = meter(Workload::cpu(requests(&at, 2, 1), quota(10)), 300);
+    assert_eq!(meter.throttled(), ms(200 - 161));
+}
+
+#[test]
+fn what_an_idle_cpu_keeps_is_missing_elsewhere() {
+    let throttled = |threads| {
+        let setup = Workload::cpu(requests(&[0, 0, 20], 2, threads), quota(6));
+        meter(setup, 100).throttled()
+    };
+    assert_eq!(throttled(1), ms(0));
+    // Each CPU has 1 ms left and keeps it: the third request finds 1 of 2.
+    assert_eq!(throttled(2), ms(100 - 21));
+}
+
+#[test]
+fn small_requests_live_on_what_was_kept_and_the_timer_rests() {
+    let demand = Demand::Requests {
+        arrivals: Arrivals::Given([0, 1_000, 2_000, 3_000].map(ms).to_vec()),
+        service: Service::Fixed(Nanos(300_000)),
+        threads: 1,
+    };
+    let meter = meter(Workload::cpu(demand, quota(10)), 3_900);
+    // 1 ms is kept of the first one's slice, which is more than the three others need.
+    assert_eq!((meter.periods(), meter.used()), (2, Nanos(1_200_000)));
 }
