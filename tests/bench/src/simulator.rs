@@ -1,13 +1,14 @@
 //! The same loads under the same quotas in the kernel and in the simulated node, side by side.
 //!
-//! Bursts come at distances that are no multiple of the period, so that they meet it at every phase:
-//! the kernel draws the phase by lot.
+//! Bursts come at distances that are no multiple of the period, so that they meet it at many phases. The
+//! simulated node is told two things of the kernel: when periods ended, which the kernel draws by lot,
+//! and what a piece of the load really cost, since serving a request takes more than the request.
 
 mod case;
 mod kernel;
 mod simulated;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Row {
     load: &'static str,
+    /// What a piece of the load costs, which the simulated node is given.
+    demand_ms: f64,
     figure: &'static str,
     kernel: f64,
     simulated: f64,
@@ -46,8 +49,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for case in case::all().filter(|case| case.name.contains(&args.only)) {
         eprintln!("{} ...", case.name);
-        let kernel = kernel::run(&case, args.duration.into())?;
-        let simulated = simulated::run(&case, args.duration.into());
+        let (kernel, phase) = kernel::run(&case, args.duration.into())?;
+        let demand = Duration::from_secs_f64(kernel.demand_ms / 1e3);
+        let simulated = simulated::run(&case, args.duration.into(), demand, phase)?;
         rows.extend(compare(&case, &kernel, &simulated));
     }
     let deviations = rows.iter().map(|row| (row.ratio - 1.0).abs());
@@ -69,11 +73,12 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare(case: &Case, kernel: &Figures, simulated: &Figures) -> Vec<Row> {
-    let pairs = kernel.all().into_iter().zip(simulated.all());
+fn compare(case: &Case, of_kernel: &Figures, simulated: &Figures) -> Vec<Row> {
+    let pairs = of_kernel.all().into_iter().zip(simulated.all());
     pairs
         .map(|((figure, kernel), (_, simulated))| Row {
             load: case.name,
+            demand_ms: of_kernel.demand_ms,
             figure,
             kernel,
             simulated,

@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow};
 use serde::Serialize;
 
 use crate::{
+    burst::now_ns,
     cpu,
     summary::{Durations, Summary},
 };
@@ -25,6 +26,8 @@ pub struct Burn {
     pub every: Option<Duration>,
     /// Bursts per thread when they repeat; `None` means until stopped.
     pub bursts: Option<u64>,
+    /// How long nothing happens before the first: starting the program takes CPU time as well.
+    pub after: Duration,
 }
 
 /// What the burning came to.
@@ -32,6 +35,8 @@ pub struct Burn {
 pub struct Report {
     /// Threads that burnt.
     pub threads: usize,
+    /// When the first burst was due, in ns of `CLOCK_MONOTONIC`.
+    pub began_ns: u64,
     /// Seconds of CPU time, all threads together.
     pub cpu_s: f64,
     /// Seconds from the first start to the last end.
@@ -48,7 +53,8 @@ impl Burn {
     /// # Errors
     /// When a thread cannot be started.
     pub fn run(&self, stop: &AtomicBool) -> Result<Report> {
-        let start = Instant::now();
+        let start = Instant::now() + self.after;
+        let began_ns = now_ns() + u64::try_from(self.after.as_nanos())?;
         let results = thread::scope(|scope| {
             let mut threads = Vec::new();
             for _ in 0..self.threads {
@@ -69,6 +75,7 @@ impl Burn {
         }
         Ok(Report {
             threads: self.threads,
+            began_ns,
             cpu_s: used.as_secs_f64(),
             wall_s: start.elapsed().as_secs_f64(),
             burst: all.summary(),
@@ -113,8 +120,13 @@ mod tests {
             burst: Duration::from_millis(5),
             every: Some(Duration::from_millis(20)),
             bursts: Some(10),
+            after: Duration::from_millis(30),
         };
+        let before = now_ns();
         let report = burn.run(&AtomicBool::new(false)).unwrap();
+        // It waits, and the last of ten bursts begins 180 ms later.
+        assert!(report.began_ns >= before + 30_000_000, "{report:?}");
+        assert!(report.began_ns + 180_000_000 <= now_ns(), "{report:?}");
         assert_eq!(report.burst.count, 10);
         assert!((0.050..0.060).contains(&report.cpu_s), "{report:?}");
         assert!(report.wall_s >= 0.185, "{report:?}");
@@ -127,6 +139,7 @@ mod tests {
             burst: Duration::from_hours(1),
             every: None,
             bursts: None,
+            after: Duration::ZERO,
         };
         let report = burn.run(&AtomicBool::new(true)).unwrap();
         assert!(report.cpu_s < 1.0);

@@ -170,6 +170,9 @@ struct Burn {
     /// How many bursts; without it, for ever
     #[arg(long, requires = "every")]
     bursts: Option<u64>,
+    /// How long to wait before the first burst
+    #[arg(long, default_value = "0s")]
+    after: humantime::Duration,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -380,6 +383,7 @@ impl Burn {
             burst: burst.unwrap_or(Duration::MAX),
             every,
             bursts: self.bursts,
+            after: self.after.into(),
         };
         print(&burn.run(&AtomicBool::new(false))?, self.json)
     }

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::{
     arrivals::Plan,
+    burst::now_ns,
     serve::MESSAGE,
     summary::{Durations, Summary},
 };
@@ -40,6 +41,8 @@ pub struct Load {
 /// What the clients saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
+    /// When the plan began, in ns of `CLOCK_MONOTONIC`.
+    pub began_ns: u64,
     /// Requests sent, which is all that were planned.
     pub sent: u64,
     /// Requests answered.
@@ -89,6 +92,7 @@ impl Load {
         }
         let failure = Mutex::new(None);
         let start = Instant::now();
+        let began_ns = now_ns();
         let sent = thread::scope(|scope| {
             for stream in &streams {
                 let (times, answers, failure) = (&times, &answers, &failure);
@@ -119,7 +123,7 @@ impl Load {
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        report(&sent, &times, &answers, start.elapsed())
+        report(began_ns, &sent, &times, &answers, start.elapsed())
     }
 }
 
@@ -172,6 +176,7 @@ fn receive(
 }
 
 fn report(
+    began_ns: u64,
     sent: &Sent,
     times: &[Duration],
     answers: &[AtomicU64],
@@ -191,6 +196,7 @@ fn report(
         latencies.record(at.saturating_sub(*due));
     }
     Ok(Report {
+        began_ns,
         sent: sent.count,
         answered,
         unanswered: sent.count - answered,
