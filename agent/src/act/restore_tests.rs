@@ -59,10 +59,10 @@ fn soon() -> Instant {
 
 /// A process that holds `mib` of memory that cannot be dropped, once it says so.
 fn hog(group: &TestGroup, path: &str, mib: u64) -> Process {
-    // A shell variable is anonymous memory. The last command is the shell's own, so that it does
-    // not become `sleep` and forget the variable.
+    // A shell variable is anonymous memory. The shell stops itself, since a child would have that memory,
+    // too, until it has become another program.
     let script = format!(
-        "x=$(head -c {} /dev/zero | tr '\\0' x); echo ready; sleep 60; :",
+        "x=$(head -c {} /dev/zero | tr '\\0' x); echo ready; kill -STOP $$; :",
         mib * MIB
     );
     let mut process = group.spawn(path, &script);
