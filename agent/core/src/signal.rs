@@ -172,6 +172,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them, as they are numbered.
+    pub const ALL: [Self; 6] = [
+        Self::QuotaNear,
+        Self::ThrottledRunning,
+        Self::ThrottledWaking,
+        Self::MemoryNear,
+        Self::ReclaimFailing,
+        Self::Twin,
+    ];
+
     /// The resource that the cause is about; `None` for the twin, which may be about either.
     #[must_use]
     pub const fn resource(self) -> Option<Resource> {
@@ -244,6 +254,23 @@ pub enum Denial {
     Reclaimable,
     /// The write failed; what was debited has been credited back.
     WriteFailed,
+}
+
+impl Denial {
+    /// All of them, as they are numbered.
+    pub const ALL: [Self; 11] = [
+        Self::Stale,
+        Self::Foreign,
+        Self::NotEnforced,
+        Self::Ceiling,
+        Self::PoolEmpty,
+        Self::NodeShort,
+        Self::Barred,
+        Self::Rate,
+        Self::LimitedAbove,
+        Self::Reclaimable,
+        Self::WriteFailed,
+    ];
 }
 
 /// What the fast loop did about one event: fixed size, made without allocating.

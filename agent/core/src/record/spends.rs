@@ -197,38 +197,13 @@ fn answer(cause: Cause, denial: Option<Denial>) -> u64 {
 }
 
 fn answered(answer: u64) -> Option<(Cause, Option<Denial>)> {
-    let cause = CAUSES.get(usize::try_from(answer & 7).ok()?)?;
+    let cause = Cause::ALL.get(usize::try_from(answer & 7).ok()?)?;
     let denial = match (answer >> 3).checked_sub(1) {
         None => None,
-        Some(denial) => Some(*DENIALS.get(usize::try_from(denial).ok()?)?),
+        Some(denial) => Some(*Denial::ALL.get(usize::try_from(denial).ok()?)?),
     };
     Some((*cause, denial))
 }
-
-/// All of them, as they are numbered.
-const CAUSES: [Cause; 6] = [
-    Cause::QuotaNear,
-    Cause::ThrottledRunning,
-    Cause::ThrottledWaking,
-    Cause::MemoryNear,
-    Cause::ReclaimFailing,
-    Cause::Twin,
-];
-
-/// All of them, as they are numbered.
-const DENIALS: [Denial; 11] = [
-    Denial::Stale,
-    Denial::Foreign,
-    Denial::NotEnforced,
-    Denial::Ceiling,
-    Denial::PoolEmpty,
-    Denial::NodeShort,
-    Denial::Barred,
-    Denial::Rate,
-    Denial::LimitedAbove,
-    Denial::Reclaimable,
-    Denial::WriteFailed,
-];
 
 #[cfg(test)]
 mod tests {
@@ -243,10 +218,10 @@ mod tests {
 
     #[test]
     fn every_answer_has_its_number() {
-        assert_eq!(declared::<Cause>(), CAUSES);
-        assert_eq!(declared::<Denial>(), DENIALS);
-        for cause in CAUSES {
-            let denials = DENIALS.into_iter().map(Some).chain([None]);
+        assert_eq!(declared::<Cause>(), Cause::ALL);
+        assert_eq!(declared::<Denial>(), Denial::ALL);
+        for cause in Cause::ALL {
+            let denials = Denial::ALL.into_iter().map(Some).chain([None]);
             for denial in denials {
                 let number = answer(cause, denial);
                 assert!(number < 128, "{cause:?} {denial:?}");

@@ -169,7 +169,10 @@ pub(crate) fn spend() -> impl Strategy<Value = Spend> {
     let epoch = prop_oneof![3 => Just(1), 1 => any::<u32>()];
     let burst = prop_oneof![3 => Just(0), 1 => any::<u32>()];
     let amounts = proptest::array::uniform7(amount());
-    let answer = (select(&CAUSES), proptest::option::of(select(&DENIALS)));
+    let answer = (
+        select(&Cause::ALL),
+        proptest::option::of(select(&Denial::ALL)),
+    );
     let who = (nanos(), slot, resource(), answer);
     (number(), epoch, who, amounts, burst).prop_map(
         |(seq, epoch, (time, slot, resource, (cause, denial)), amounts, burst)| {
@@ -196,29 +199,6 @@ pub(crate) fn spend() -> impl Strategy<Value = Spend> {
         },
     )
 }
-
-const CAUSES: [Cause; 6] = [
-    Cause::QuotaNear,
-    Cause::ThrottledRunning,
-    Cause::ThrottledWaking,
-    Cause::MemoryNear,
-    Cause::ReclaimFailing,
-    Cause::Twin,
-];
-
-const DENIALS: [Denial; 11] = [
-    Denial::Stale,
-    Denial::Foreign,
-    Denial::NotEnforced,
-    Denial::Ceiling,
-    Denial::PoolEmpty,
-    Denial::NodeShort,
-    Denial::Barred,
-    Denial::Rate,
-    Denial::LimitedAbove,
-    Denial::Reclaimable,
-    Denial::WriteFailed,
-];
 
 fn record() -> impl Strategy<Value = Record> {
     let delay = (
