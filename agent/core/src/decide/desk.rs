@@ -31,8 +31,15 @@ pub trait Levers {
     /// Now, in ns of the clock that events are stamped by.
     fn now(&self) -> Nanos;
 
-    /// Writes `to` over our own last value, `from`, and over no other.
-    fn pull(&mut self, slot: Slot, resource: Resource, from: Amount, to: Amount) -> Pulled;
+    /// Takes a step from our own last value to another, writing over no other. `seen`: when the kernel held
+    /// that value for sure, if that is known.
+    fn pull(
+        &mut self,
+        slot: Slot,
+        resource: Resource,
+        step: (Amount, Amount),
+        seen: Option<Nanos>,
+    ) -> Pulled;
 
     /// Whether the kernel refuses a limit below that of a child: CPU on v1.
     fn minds_children(&self, slot: Slot, resource: Resource) -> bool;
@@ -160,7 +167,8 @@ impl Desk {
         if answer.denial.is_some() {
             return Some(answer);
         }
-        Some(match levers.pull(slot, resource, answer.from, answer.to) {
+        let (step, seen) = ((answer.from, answer.to), Some(event.time));
+        Some(match levers.pull(slot, resource, step, seen) {
             Pulled::Written => {
                 written(envelope, levers.now());
                 answer
@@ -247,7 +255,7 @@ impl Desk {
             return Some(settled);
         }
         Some(
-            match levers.pull(slot, resource, settled.from, settled.to) {
+            match levers.pull(slot, resource, (settled.from, settled.to), None) {
                 Pulled::Written => {
                     written(envelope, levers.now());
                     settled

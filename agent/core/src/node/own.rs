@@ -62,7 +62,13 @@ impl Levers for Orders<'_> {
         self.effect
     }
 
-    fn pull(&mut self, slot: Slot, resource: Resource, _from: Amount, to: Amount) -> Pulled {
+    fn pull(
+        &mut self,
+        slot: Slot,
+        resource: Resource,
+        (_, to): (Amount, Amount),
+        _seen: Option<Nanos>,
+    ) -> Pulled {
         self.out.push(match resource {
             Resource::Cpu => Write::Limit { slot, resource, to },
             Resource::Memory => Write::High { slot, to },

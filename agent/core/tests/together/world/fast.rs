@@ -23,7 +23,13 @@ impl Levers for Hands<'_> {
         Nanos(*self.now)
     }
 
-    fn pull(&mut self, slot: Slot, resource: Resource, from: Amount, to: Amount) -> Pulled {
+    fn pull(
+        &mut self,
+        slot: Slot,
+        resource: Resource,
+        (from, to): (Amount, Amount),
+        _seen: Option<Nanos>,
+    ) -> Pulled {
         assert_ne!(from, to, "a write that changes nothing");
         *self.now += WRITE;
         let slot = slot.0 as usize;
