@@ -38,7 +38,13 @@ pub(crate) fn baseline_switch(ctx: BtfTracePointContext) -> i32 {
     let next_pid = load!(next, task_pid as u32);
     // SAFETY: the value is copied at once.
     if let Some(since) = unsafe { BASELINE_STARTS.get(&next_pid) }.copied() {
-        runq::waited(next, runq::group_of(next), now.wrapping_sub(since), false);
+        runq::waited(
+            next,
+            runq::group_of(next),
+            now.wrapping_sub(since),
+            false,
+            now,
+        );
         let _ = BASELINE_STARTS.remove(&next_pid);
     }
     0

@@ -14,6 +14,12 @@ use crate::{
 /// Where the histogram of a group is.
 #[inline(always)]
 pub(crate) fn index_of(table: &Array<GroupCell>, id: u64) -> Option<u32> {
+    place_of(table, id).map(|(_, hist)| hist)
+}
+
+/// Where the cell of a group is, and where its histogram.
+#[inline(always)]
+pub(crate) fn place_of(table: &Array<GroupCell>, id: u64) -> Option<(u32, u32)> {
     for probe in 0..GROUP_PROBES {
         let index = (id as u32).wrapping_add(probe) & setting!(group_mask);
         let GroupCell { id: found, hist } = *table.get(index)?;
@@ -22,7 +28,7 @@ pub(crate) fn index_of(table: &Array<GroupCell>, id: u64) -> Option<u32> {
             return None;
         }
         if found == id {
-            return Some(hist as u32);
+            return Some((index, hist as u32));
         }
     }
     None

@@ -30,6 +30,11 @@ pub const GROUP_GONE: u64 = u64::MAX;
 /// Index of the histogram that all groups share for which no other was left.
 pub const GROUP_OTHERS: u64 = 0;
 
+/// Of a group in the table for run-queue waiting it is noted when a task of it last got a CPU: in 2^27 ns of
+/// `CLOCK_MONOTONIC`, an eighth of a second. Noted more finely, groups whose notes share a cache line would
+/// take it from each other's CPUs at every switch.
+pub const RAN_GRAIN: u32 = 27;
+
 /// Run-queue waiting of one cgroup: log-linear, mergeable by addition.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

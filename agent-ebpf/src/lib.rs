@@ -11,7 +11,7 @@ mod thread;
 
 pub use hist::{
     BEHIND, BlockHist, GROUP_FREE, GROUP_GONE, GROUP_OTHERS, GROUP_PROBES, GroupCell, HIST_BUCKETS,
-    HIST_SUB_BITS, ReclaimHist, RunqBehind, RunqHist, TcpHist, bucket, bucket_start,
+    HIST_SUB_BITS, RAN_GRAIN, ReclaimHist, RunqBehind, RunqHist, TcpHist, bucket, bucket_start,
 };
 pub use layout::{ABSENT, Layout, Settings, duty, law};
 pub use thread::Thread;

@@ -21,12 +21,12 @@
 //! sample (counted), which cannot happen while pids stay below the number of cells.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
-use trimtab_ebpf::{GroupCell, RunqHist, bucket, lost};
+use trimtab_ebpf::{GroupCell, RAN_GRAIN, RunqHist, bucket, lost};
 
 use crate::{
     behind,
     emit::{self, add, count_lost},
-    groups::index_of,
+    groups::place_of,
     kernel::{Kernel, has, load, offset, setting},
     level::id_of,
     quota::is_fair,
@@ -56,6 +56,11 @@ static RUNQ_GROUPS: Array<GroupCell> = Array::with_max_entries(2048, 0);
 /// Their histograms, the one that many share first.
 #[map]
 static RUNQ_HISTS: Array<RunqHist> = Array::with_max_entries(2048, 0);
+
+/// When a task of each group last got a CPU at the end of a wait, in 2^[`RAN_GRAIN`] ns, at the place of
+/// the group's cell. User space maps it: that a group did nothing is known there without a call.
+#[map]
+static RUNQ_RAN: Array<u64> = Array::with_max_entries(2048, BPF_F_MMAPABLE);
 
 /// A mark that no queue has: the group, or one above it, is throttled.
 const THROTTLED: u32 = u32::MAX;
@@ -142,7 +147,7 @@ pub(crate) fn ends(
         return None;
     }
     let (ns, throttled) = (now - since, was_throttled(began, mark(task)));
-    let index = waited(task, id, ns, throttled);
+    let index = waited(task, id, ns, throttled, now);
     if throttled {
         return None;
     }
@@ -183,14 +188,16 @@ pub(crate) fn who(task: Kernel, id: u64) -> u64 {
     }
 }
 
-/// Counts a wait of the task into the histogram of its group, and says where that is.
+/// Counts a wait of the task that is over `now` into the histogram of its group, and says where that is.
 #[inline(always)]
-pub(crate) fn waited(task: Kernel, id: u64, ns: u64, throttled: bool) -> Option<u32> {
-    let index = index_of(&RUNQ_GROUPS, id);
-    let Some(hist) = index.and_then(|index| RUNQ_HISTS.get_ptr_mut(index)) else {
+pub(crate) fn waited(task: Kernel, id: u64, ns: u64, throttled: bool, now: u64) -> Option<u32> {
+    let place = place_of(&RUNQ_GROUPS, id);
+    let found = place.and_then(|(cell, index)| Some((cell, index, RUNQ_HISTS.get_ptr_mut(index)?)));
+    let Some((cell, index, hist)) = found else {
         count_lost(lost::UNKNOWN_GROUP);
         return None;
     };
+    ran(cell, now);
     let bucket = bucket(ns);
     // SAFETY: a map value; `bucket` stays below the number of buckets.
     unsafe {
@@ -203,5 +210,19 @@ pub(crate) fn waited(task: Kernel, id: u64, ns: u64, throttled: bool) -> Option<
             add(&raw mut (*hist).waiting_ns, ns);
         }
     }
-    index
+    Some(index)
+}
+
+/// Notes that a task of the group with this cell gets a CPU.
+#[inline(always)]
+fn ran(cell: u32, now: u64) {
+    if let Some(ran) = RUNQ_RAN.get_ptr_mut(cell) {
+        let now = now >> RAN_GRAIN;
+        // SAFETY: a map value; two CPUs note the same, or times an eighth of a second apart.
+        unsafe {
+            if *ran != now {
+                *ran = now;
+            }
+        }
+    }
 }

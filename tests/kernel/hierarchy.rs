@@ -1,11 +1,11 @@
 //! A pod-shaped tree: the level that limits is found, lifted first where it is ours, and named
 //! where it is not.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::Result;
 use serde_json::Value;
-use trimtab_tests::{Agent, Burst, Group, eventually, skip};
+use trimtab_tests::{Agent, Burst, Group, Process, eventually, lab_bin, skip};
 
 use crate::trust::{SOON, adopted, group, journal};
 
@@ -144,5 +144,33 @@ fn a_parent_of_somebody_else_is_named_and_no_child_is_written() -> Result<()> {
         assert_eq!(child.quota_us()?, Some(QUOTA));
     }
     assert_eq!(pod.parent.quota_us()?, Some(QUOTA));
+    Ok(())
+}
+
+#[test]
+fn what_children_use_ends_the_rest_of_their_parent() -> Result<()> {
+    let Some(pod) = pod("rests")? else {
+        return Ok(());
+    };
+    // The children are nobody's: only the parent's own counters tell of them.
+    let Some(agent) = pod.agent(&[("/pod", "0.1")])? else {
+        return Ok(());
+    };
+    adopted(&agent, &pod.parent, QUOTA)?;
+    let used = || -> Result<u64> {
+        let shown = agent.cli(&["show", pod.parent.path()])?;
+        Ok(shown["workload"]["cpu"]["used"]["micro_cpus"]
+            .as_u64()
+            .unwrap_or_default())
+    };
+    // Two seconds without any use, and some ticks more.
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(used()?, 0, "nobody is there");
+    let mut burn = pod.children[0].command(lab_bin()?)?;
+    burn.args(["burn", "--threads", "1", "--every", "10ms", "--for", "1ms"]);
+    let burning = Process::spawn(&mut burn)?;
+    let seen = eventually(SOON, || used().is_ok_and(|used| used > 10_000));
+    assert!(seen, "its children use a tenth of a CPU\n{}", agent.log());
+    drop(burning);
     Ok(())
 }

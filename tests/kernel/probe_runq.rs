@@ -7,7 +7,7 @@ use trimtab::probe::{Error, Options, Probe, ProbeSet, Probes, RunqHist, Waits};
 use trimtab_ebpf::bucket_start;
 use trimtab_tests::{Group, Process};
 
-use crate::probe_support::{group, load, shell, spin, turn};
+use crate::probe_support::{group, load, now, shell, spin, turn};
 
 const MS: u64 = 1_000_000;
 const WHILE: Duration = Duration::from_secs(1);
@@ -212,4 +212,39 @@ fn the_table_of_groups_keeps_what_it_is_told() {
         .expect("read");
     assert_eq!(seen.len(), 8);
     assert!(!seen.contains_key(&same[3]) && seen.contains_key(&same[8]));
+}
+
+#[test]
+fn who_got_no_cpu_is_known_without_a_look_at_it() {
+    let _turn = turn();
+    let Some(group) = group() else {
+        return;
+    };
+    let Some((mut loaded, _ring)) = load(&[Probe::RunqLatency], &[]) else {
+        return;
+    };
+    assert!(loaded.tells_who_runs());
+    let id = group.cpu_id().expect("the group");
+    loaded.runq().register(id).expect("registered");
+    // Longer than a note is coarse.
+    let while_ago = || {
+        let time = now();
+        thread::sleep(Duration::from_millis(300));
+        time
+    };
+    let begun = now();
+    let sleeper = shell(&group, "exec sleep 1000");
+    thread::sleep(WHILE);
+    assert!(loaded.runq().may_have_run(id, begun), "it has started");
+    let calm = while_ago();
+    let slept = while_ago();
+    assert!(!loaded.runq().may_have_run(id, slept), "it sleeps");
+    let spinner = spin(&group);
+    let spun = while_ago();
+    assert!(loaded.runq().may_have_run(id, calm));
+    drop((sleeper, spinner));
+    assert!(
+        loaded.runq().may_have_run(u64::MAX - 1, spun),
+        "of a group that is not registered nothing is known"
+    );
 }

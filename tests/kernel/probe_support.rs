@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use trimtab::probe::{Event, Law, Options, Probe, ProbeSet, Probes, Ring};
-use trimtab_core::signal::Resource;
+use trimtab_core::signal::{Nanos, Resource};
 use trimtab_ebpf::{bucket, bucket_start};
 use trimtab_tests::{Group, Process, lab_bin, real_time};
 
@@ -70,6 +71,13 @@ pub(crate) fn of_kind(events: &[Event], kind: u32) -> Vec<Event> {
         .copied()
         .filter(|event| event.kind == kind)
         .collect()
+}
+
+/// Now, on the clock of the probes.
+pub(crate) fn now() -> Nanos {
+    let time = clock_gettime(ClockId::Monotonic);
+    let part = |part: i64| u64::try_from(part).expect("after the start of the host");
+    Nanos(part(time.tv_sec) * Nanos::SECOND.0 + part(time.tv_nsec))
 }
 
 /// Has a group's limit watched, under this slot.

@@ -130,6 +130,11 @@ impl Groups {
         self.cell(id).and_then(|(_, cell)| own_place(cell))
     }
 
+    /// Where the group's cell is, in whatever histogram it counts.
+    pub(super) fn cell_of(&self, id: u64) -> Option<usize> {
+        self.cell(id).map(|(index, _)| index)
+    }
+
     /// How many groups share a histogram.
     pub(super) fn others(&self) -> usize {
         self.others.len()

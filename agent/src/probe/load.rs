@@ -224,6 +224,13 @@ impl Probes {
         &self.status
     }
 
+    /// Whether the kernel notes of each group when it gets a CPU: see [`Runq::may_have_run`].
+    #[must_use]
+    pub fn tells_who_runs(&self) -> bool {
+        let mut status = self.status.iter();
+        status.any(|status| status.probe == Probe::RunqLatency && status.state == State::On)
+    }
+
     /// Kernel memory that the maps take, in bytes.
     #[must_use]
     pub const fn map_bytes(&self) -> u64 {
@@ -273,6 +280,7 @@ pub(super) fn open(plan: &Plan, options: &Options, starts: u32) -> Result<Ebpf, 
         .map_max_entries("CPU_WATCH", options.max_watches)
         .map_max_entries("MEMORY_WATCH", options.max_watches)
         .map_max_entries("RUNQ_GROUPS", options.groups())
+        .map_max_entries("RUNQ_RAN", options.groups())
         .map_max_entries("RUNQ_HISTS", options.hists())
         .map_max_entries("RUNQ_BEHIND", options.hists())
         .map_max_entries("TCP_GROUPS", servers)

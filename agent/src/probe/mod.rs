@@ -21,6 +21,7 @@ mod options;
 mod plan;
 mod process;
 mod programs;
+mod ran;
 mod reclaim;
 mod ring;
 mod runq;

@@ -2,12 +2,14 @@
 //! whom they waited.
 
 use aya::Ebpf;
+use trimtab_core::signal::Nanos;
 use trimtab_ebpf::{GROUP_OTHERS, RunqBehind, RunqHist};
 
 use super::{
     Error, Options,
     groups::{Groups, Value, Values, place},
     load::take,
+    ran::Ran,
 };
 
 /// The histograms, by the id of the group whose CPU controller governs the task.
@@ -17,6 +19,7 @@ pub struct Runq {
     groups: Groups,
     hists: Values<RunqHist>,
     behind: Values<RunqBehind>,
+    ran: Ran,
 }
 
 /// All that is known of one group's waiting since it was registered.
@@ -38,10 +41,12 @@ impl Runq {
         const GROUPS: &str = "RUNQ_GROUPS";
         const HISTS: &str = "RUNQ_HISTS";
         const BEHIND: &str = "RUNQ_BEHIND";
+        const RAN: &str = "RUNQ_RAN";
         Ok(Self {
             groups: Groups::new(GROUPS, take(object, GROUPS)?, options.own_hists())?,
             hists: Values::new(HISTS, take(object, HISTS)?)?,
             behind: Values::new(BEHIND, take(object, BEHIND)?)?,
+            ran: Ran::new(RAN, &take(object, RAN)?, options.groups())?,
         })
     }
 
@@ -55,6 +60,7 @@ impl Runq {
             groups,
             hists,
             behind,
+            ..
         } = self;
         groups.insert(id, |index| {
             hists.set(index, RunqHist::default())?;
@@ -71,6 +77,7 @@ impl Runq {
             groups,
             hists,
             behind,
+            ..
         } = self;
         groups.remove(id, |index| {
             hists.set(index, RunqHist::default())?;
@@ -108,6 +115,15 @@ impl Runq {
             })
         };
         self.groups.find(id).map(waits).transpose()
+    }
+
+    /// Whether a task of the group `id` may have got a CPU since `time`: never `false` when one has that
+    /// had to wait for it, if only for an instant, while the probe was on. Tasks of groups below it do
+    /// not count, and one that goes on running does not get a CPU.
+    #[must_use]
+    pub fn may_have_run(&self, id: u64, time: Nanos) -> bool {
+        let cell = self.groups.cell_of(id);
+        cell.is_none_or(|cell| self.ran.since(cell, time))
     }
 
     /// Forgets the names of those behind whom the group `id` waited, so that others find room, and

@@ -30,7 +30,7 @@ use crate::{
         file::{SenseError, Sight},
         hierarchy::Hierarchies,
         memory::MemoryReader,
-        tree::{Changes, ancestors},
+        tree::ancestors,
     },
 };
 
@@ -51,33 +51,6 @@ struct Limit {
 }
 
 impl Agent {
-    /// Follows the tree: what has gone is released, what has appeared is taken up.
-    pub(super) fn follow(&mut self, changes: &Changes) {
-        let mut paths = changes.appeared.iter().chain(&changes.vanished);
-        if paths.any(|path| !path.contains('/')) {
-            self.node_reader.look_again();
-        }
-        for path in &changes.vanished {
-            self.identities.forget(path);
-            self.adoptions.waiting.remove(path);
-            if let Some(slot) = self.workloads.at(path) {
-                self.release(slot);
-            }
-        }
-        // A group that appears in one more hierarchy has more to manage than before.
-        for path in &changes.appeared {
-            if let Some(slot) = self.workloads.at(path)
-                && let (Some(workload), Some(ids)) = (self.workloads.get(slot), self.tree.ids(path))
-                && workload.group.ids != ids
-                && !workload.run
-            {
-                self.let_go(slot);
-                self.workloads.wake(slot);
-            }
-        }
-        self.take_up_each(changes.appeared.iter().cloned());
-    }
-
     /// Takes up every group that a policy has and that is no workload yet.
     pub(super) fn take_up_all(&mut self) {
         let paths: Vec<_> = self
@@ -288,6 +261,7 @@ impl Agent {
                 unused: Amount::ZERO,
             }),
         ));
+        let is_parent = self.tree.has_children(&path);
         self.workloads.insert(Workload {
             slot,
             epoch,
@@ -300,6 +274,7 @@ impl Agent {
             owner: owner(&identity).to_string(),
             group,
             parent,
+            is_parent,
             since: now,
             limits,
             first: Sample::default(),

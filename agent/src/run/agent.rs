@@ -72,6 +72,8 @@ pub(super) struct Agent {
     pub(super) room: Room,
     /// What the last tick read.
     pub(super) reading: Reading,
+    /// Whether the kernel told at the last tick who gets a CPU.
+    pub(super) tells_who_runs: bool,
     pub(super) gpus: Gpus,
     pub(super) cost: OwnCost,
     pub(super) energy: Energy,
@@ -137,10 +139,14 @@ impl Agent {
         };
         let mut reading = std::mem::take(&mut self.reading);
         let length = self.selection.config().agent.tick;
+        let tells = self.probes.as_ref().is_some_and(Probes::tells_who_runs);
+        let told = std::mem::replace(&mut self.tells_who_runs, tells) && tells;
+        let runq = self.probes.as_ref().filter(|_| told);
+        let runq = runq.map(|probes| probes.histograms().runq);
         let sample = reading.take(
             now,
             &mut self.workloads,
-            Rest::new(now, self.engine.engine(), self.ticks, length),
+            Rest::new(now, self.engine.engine(), self.ticks, length, runq),
             self.probes.as_ref().map(Probes::histograms),
             (self.node, node),
             &mut self.scratch,
@@ -288,36 +294,6 @@ impl Agent {
             && let Err(error) = probes.watches().set_thresholds(resource, id, usual, own)
         {
             tracing::warn!(%error, "a threshold cannot be set");
-        }
-    }
-
-    /// Whether groups were created or removed that nobody has looked at.
-    pub(super) fn tree_has_changed(&self) -> bool {
-        !self.tree_events.is_empty()
-    }
-
-    /// Brings the tree up to date with the events that have come.
-    pub(super) fn follow_tree(&mut self) {
-        let events = std::mem::take(&mut self.tree_events);
-        match self.tree.apply(&events) {
-            Ok(changes) => {
-                let rescan = changes.rescan;
-                self.follow(&changes);
-                if rescan {
-                    self.rescan();
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the tree of groups cannot be read; it is scanned afresh");
-                self.rescan();
-            }
-        }
-    }
-
-    pub(super) fn rescan(&mut self) {
-        match self.tree.rescan() {
-            Ok(changes) => self.follow(&changes),
-            Err(error) => tracing::error!(%error, "the tree of groups cannot be scanned"),
         }
     }
 

@@ -10,6 +10,7 @@ mod cost_view;
 mod energy;
 mod energy_view;
 mod entry;
+mod follow;
 mod gpu_view;
 mod gpus;
 mod hooks;

@@ -1,5 +1,5 @@
 //! Which workloads rest: nothing can have happened there that a tick must know of, so that it reads
-//! one file of them instead of all.
+//! one file of them instead of all, or none where the kernel tells who got a CPU.
 //!
 //! A group that uses no CPU cannot be throttled anew, charge memory by itself or wait for a CPU. What
 //! can change although it rests is what others do: its limits, which are heard of at once where they are
@@ -13,6 +13,7 @@ use trimtab_core::{
 };
 
 use super::workload::{Sample, Workload};
+use crate::probe::Runq;
 
 /// How old what is known of a workload that rests may become.
 pub(super) const STALE: Nanos = Nanos(10 * Nanos::SECOND.0);
@@ -32,6 +33,8 @@ pub(super) struct Rest<'a> {
     now: Nanos,
     engine: &'a Engine,
     tick: u64,
+    /// Tells who got a CPU; `None` where nobody did all the time since the last tick.
+    runq: Option<&'a Runq>,
     /// In every so many ticks the limits and the memory of each workload are looked at: those of one slot
     /// after those of another, so that no tick looks at all.
     round: u64,
@@ -46,15 +49,25 @@ pub(super) enum Depth {
     Limits,
     /// Its CPU use; everything when there was any.
     Use,
+    /// Nothing: no task of it has got a CPU.
+    Nothing,
 }
 
 impl<'a> Rest<'a> {
-    /// `tick`: the number of this tick; `length`: how long one is.
-    pub(super) fn new(now: Nanos, engine: &'a Engine, tick: u64, length: Nanos) -> Self {
+    /// `tick`: the number of this tick; `length`: how long one is; `runq`: tells who got a CPU, if the
+    /// probe was on all the time since the last tick.
+    pub(super) fn new(
+        now: Nanos,
+        engine: &'a Engine,
+        tick: u64,
+        length: Nanos,
+        runq: Option<&'a Runq>,
+    ) -> Self {
         Self {
             now,
             engine,
             tick,
+            runq,
             round: (STALE.0 / length.0.max(1)).max(1),
         }
     }
@@ -73,9 +86,20 @@ impl<'a> Rest<'a> {
         }
         if (self.tick + u64::from(workload.slot.0)).is_multiple_of(self.round) {
             Depth::Limits
+        } else if self.sleeps(workload) {
+            Depth::Nothing
         } else {
             Depth::Use
         }
+    }
+
+    /// Whether it is known that no task has got a CPU since the last tick. A task that is put into the group
+    /// while it runs goes unseen until it is next switched to, or its group's turn comes.
+    fn sleeps(&self, workload: &Workload) -> bool {
+        let (Some(runq), Some(id)) = (self.runq, workload.group.ids.cpu) else {
+            return false;
+        };
+        !workload.is_parent && !runq.may_have_run(id, workload.last.time)
     }
 }
 

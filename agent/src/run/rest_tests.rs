@@ -97,6 +97,7 @@ impl Ticking {
             owner: String::new(),
             group,
             parent: None,
+            is_parent: false,
             since: Nanos(0),
             limits: [Some(limit(0)), Some(limit(1))],
             first: Sample::default(),
@@ -121,7 +122,7 @@ impl Ticking {
         self.node = self.reading.take(
             now,
             &mut self.workloads,
-            Rest::new(now, &self.engine, self.tick, TICK),
+            Rest::new(now, &self.engine, self.tick, TICK, None),
             None,
             (self.node, node),
             &mut self.scratch,
@@ -137,7 +138,7 @@ impl Ticking {
 
     fn rests(&self) -> bool {
         let now = Nanos((self.tick + 1) * TICK.0);
-        let rest = Rest::new(now, &self.engine, self.tick + 1, TICK);
+        let rest = Rest::new(now, &self.engine, self.tick + 1, TICK, None);
         rest.depth(self.workloads.get(Slot(0)).unwrap()) != Depth::All
     }
 

@@ -162,7 +162,7 @@ pub(super) fn rate(ns: u64, elapsed: Nanos) -> Amount {
     Amount(u64::try_from(micro).unwrap_or(u64::MAX))
 }
 
-/// Reads of a workload that may rest whether it does; in full when it does not.
+/// Reads of a workload that may rest whether it does, if that is not known; in full when it does not.
 fn brief(
     now: Nanos,
     workload: &mut Workload,
@@ -170,15 +170,17 @@ fn brief(
     probed: Option<Histograms<'_>>,
     scratch: &mut Scratch,
 ) -> Result<Sight<WorkloadSignals>, SenseError> {
-    let Some(reader) = &workload.group.cpu else {
-        return signals(now, workload, probed, scratch);
-    };
-    let Sight::Here(usage) = reader.usage(scratch)? else {
-        return Ok(Sight::Gone);
-    };
-    let unchanged = usage.is_some() && usage == workload.last.cpu.usage_ns;
-    if !unchanged || (depth == Depth::Limits && !is_as_seen(workload, scratch)?) {
-        return signals(now, workload, probed, scratch);
+    if depth != Depth::Nothing {
+        let Some(reader) = &workload.group.cpu else {
+            return signals(now, workload, probed, scratch);
+        };
+        let Sight::Here(usage) = reader.usage(scratch)? else {
+            return Ok(Sight::Gone);
+        };
+        let unchanged = usage.is_some() && usage == workload.last.cpu.usage_ns;
+        if !unchanged || (depth == Depth::Limits && !is_as_seen(workload, scratch)?) {
+            return signals(now, workload, probed, scratch);
+        }
     }
     let since = std::mem::replace(&mut workload.last.time, now);
     workload.used[0] = Amount::ZERO;

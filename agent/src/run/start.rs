@@ -278,6 +278,7 @@ impl Agent {
             node: NodeSample::new(now, node),
             room: Room::new(room),
             reading: Reading::default(),
+            tells_who_runs: false,
             gpus,
             cost: OwnCost::new(now),
             energy,

@@ -56,6 +56,8 @@ pub(super) struct Workload {
     pub(super) group: Group,
     /// The nearest managed ancestor.
     pub(super) parent: Option<Slot>,
+    /// Whether there are groups below its own, whose tasks are its tasks, too.
+    pub(super) is_parent: bool,
     /// When it was adopted.
     pub(super) since: Nanos,
     /// Per resource; `None` where it is not managed.

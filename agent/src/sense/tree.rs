@@ -1,6 +1,7 @@
 //! Which cgroups there are: a scan, kept up to date by events, with a rescan as the fallback.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -142,6 +143,15 @@ impl Tree {
         self.groups
             .iter()
             .filter(move |(child, _)| !child.is_empty() && parent(child) == Some(path))
+    }
+
+    /// Whether there are groups below one, which is not the root.
+    #[must_use]
+    pub fn has_children(&self, path: &str) -> bool {
+        let first = format!("{path}/");
+        let below = (Bound::Included(first.as_str()), Bound::Unbounded);
+        let next = self.groups.range::<str, _>(below).next();
+        next.is_some_and(|(path, _)| path.starts_with(&first))
     }
 
     /// Looks at every directory of every hierarchy again.
