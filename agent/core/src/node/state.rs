@@ -105,7 +105,7 @@ impl State {
             let time = i128::from(time);
             self.meter.arrears += 2 * before.cast_signed() * time + slope * time * time;
         }
-        if self.cpu.is_throttled() {
+        if self.is_running() && self.cpu.is_throttled() {
             self.meter.throttled_wall += time;
             self.meter.throttled += done(self.runnable.clamp(1, cpus.max(1)), time);
         }

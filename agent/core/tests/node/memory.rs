@@ -1,9 +1,9 @@
 //! Limits, reclaim and the OOM killer.
 
-use trimtab_core::node::{Happened, MemoryDemand, MemoryStep, Workload, Write};
+use trimtab_core::node::{Demand, Happened, MemoryDemand, MemoryStep, Workload, Write};
 use trimtab_core::signal::{Amount, Cause, Nanos, Slot};
 
-use crate::support::{Scripted, Still, alone, ms, node, run};
+use crate::support::{Scripted, Still, alone, ms, node, quota, run};
 
 /// Megabytes.
 const fn mb(count: u64) -> Amount {
@@ -42,6 +42,22 @@ fn a_group_is_killed_at_its_hard_limit_and_starts_again() {
     assert_eq!(kills, [64, 1_128, 2_192]);
     let meter = node.meter(Slot(0)).unwrap();
     assert_eq!((meter.oom_kills(), meter.restarts()), (3, 2));
+}
+
+#[test]
+fn who_is_killed_while_throttled_is_throttled_no_more() {
+    let greedy = Workload {
+        demand: Some(Demand::steady(Amount::CPU, 1)),
+        cpu_limit: quota(10),
+        ..Workload::memory(growth(400), mb(64))
+    };
+    // Out of CPU after 10 ms, killed after 64, and away for a second.
+    let node = alone(greedy, ms(1_000));
+    let meter = node.meter(Slot(0)).unwrap();
+    assert_eq!(meter.oom_kills(), 1);
+    for throttled in [meter.throttled(), meter.throttled_wall()] {
+        assert_eq!(throttled.0.div_ceil(ms(1).0), 54);
+    }
 }
 
 #[test]
