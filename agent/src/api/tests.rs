@@ -140,6 +140,9 @@ fn workload_is_found_by_path_name_or_part() {
         workload("nginx-exporter", "/system.slice/nginx-exporter.service"),
         workload("web", "/a/web"),
         workload("web", "/b/web"),
+        workload("bench/w7", "/bench/w7"),
+        workload("bench/w77", "/bench/w77"),
+        workload("shop/web-0/w7-proxy", "/kubepods/1/2"),
     ];
     let found = |wanted: &str| find(&workloads, wanted).map(|workload| workload.path.as_str());
     assert_eq!(found("/a/web"), Ok("/a/web"));
@@ -148,6 +151,13 @@ fn workload_is_found_by_path_name_or_part() {
         Ok("/system.slice/nginx.service"),
         "a whole name goes before a part"
     );
+    assert_eq!(
+        found("w7"),
+        Ok("/bench/w7"),
+        "a whole last part goes before what only begins like it"
+    );
+    assert_eq!(found("w7-proxy"), Ok("/kubepods/1/2"));
+    assert_eq!(found("w77"), Ok("/bench/w77"));
     assert_eq!(
         found("exporter"),
         Ok("/system.slice/nginx-exporter.service")

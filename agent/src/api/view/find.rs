@@ -6,8 +6,8 @@ use crate::api::Refusal;
 /// Names that are shown when none or several fit.
 const SHOWN: usize = 5;
 
-/// The one workload that `wanted` means: its path, its name, or a part of either that no other
-/// workload has.
+/// The one workload that `wanted` means: its path, its name, what either ends in after a slash, or a
+/// part of either that no other workload has.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when none fits, with the nearest names; [`Refusal::Invalid`] when several
@@ -18,9 +18,15 @@ pub fn find<'a>(workloads: &'a [Workload], wanted: &str) -> Result<&'a Workload,
     }
     let exact = |workload: &&Workload| workload.path == wanted;
     let named = |workload: &&Workload| workload.name == wanted;
+    // A plain group is called by all of its path, a container after its pod.
+    let ends = |text: &str| {
+        let before = text.strip_suffix(wanted);
+        before.is_some_and(|before| before.ends_with('/'))
+    };
+    let last = |workload: &&Workload| ends(&workload.name) || ends(&workload.path);
     let partly =
         |workload: &&Workload| workload.name.contains(wanted) || workload.path.contains(wanted);
-    let fits: [&dyn Fn(&&Workload) -> bool; 3] = [&exact, &named, &partly];
+    let fits: [&dyn Fn(&&Workload) -> bool; 4] = [&exact, &named, &last, &partly];
     for fit in fits {
         let found: Vec<_> = workloads.iter().filter(fit).collect();
         match found[..] {
