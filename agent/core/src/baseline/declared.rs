@@ -12,9 +12,9 @@ pub(super) struct Declared {
 
 impl Declared {
     /// Of a workload that begins.
-    pub(super) const fn of(seen: &Seen) -> Self {
+    pub(super) fn of(seen: &Seen) -> Self {
         Self {
-            request: [seen.cpu.request, seen.memory.request],
+            request: Resource::ALL.map(|resource| seen.request(resource)),
             limit: [seen.cpu.limit, seen.memory.limit],
         }
     }
@@ -24,14 +24,8 @@ impl Declared {
         self.limit[resource.index()]
     }
 
-    /// The request; where there is none, the limit, as Kubernetes fills it in; 0 if there is neither.
-    pub(super) fn request(&self, resource: Resource) -> Amount {
-        let request = self.request[resource.index()];
-        let limit = self.limit(resource);
-        if request == Amount::ZERO && !limit.is_unlimited() {
-            limit
-        } else {
-            request
-        }
+    /// The request, or what stands for it.
+    pub(super) const fn request(&self, resource: Resource) -> Amount {
+        self.request[resource.index()]
     }
 }

@@ -17,6 +17,9 @@ pub trait Controller {
     /// without a controller is in `seen`. Orders take effect at once: it has not run yet.
     fn begin(&mut self, now: Nanos, seen: &Seen, out: &mut Vec<Write>);
 
+    /// A workload has ended for good: nothing is to be held for it any more.
+    fn end(&mut self, _slot: Slot) {}
+
     /// Looks at the node and all its workloads, slots ascending.
     fn look(&mut self, now: Nanos, node: &NodeSeen, seen: &[Seen], out: &mut Vec<Write>);
 
@@ -113,6 +116,23 @@ pub struct Seen {
     pub cpu: CpuSeen,
     /// Memory.
     pub memory: MemorySeen,
+}
+
+impl Seen {
+    /// What it has asked to be guaranteed; where it has not, its limit, as Kubernetes fills it in; 0 if
+    /// there is neither.
+    #[must_use]
+    pub fn request(&self, resource: Resource) -> Amount {
+        let (request, limit) = match resource {
+            Resource::Cpu => (self.cpu.request, self.cpu.limit),
+            Resource::Memory => (self.memory.request, self.memory.limit),
+        };
+        if request == Amount::ZERO && !limit.is_unlimited() {
+            limit
+        } else {
+            request
+        }
+    }
 }
 
 /// CPU of one workload.

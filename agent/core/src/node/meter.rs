@@ -14,6 +14,8 @@ pub struct Meter {
     pub(super) used: u128,
     pub(super) wanted: u128,
     pub(super) lost: u128,
+    /// Work and requests that were lost when it ended for good.
+    pub(super) left: (u128, u64),
     pub(super) backlog: u128,
     pub(super) waited: u128,
     /// Twice the integral of the backlog.
@@ -160,7 +162,19 @@ impl Meter {
         self.wanted
     }
 
-    /// What was wanted by what died with a kill or a restart, in micro-CPU nanoseconds.
+    /// Of what was lost that which still waited when the workload ended for good, in micro-CPU nanoseconds.
+    #[must_use]
+    pub fn left_work(&self) -> u128 {
+        self.left.0
+    }
+
+    /// Requests that were not answered when the workload ended for good; they count as lost as well.
+    #[must_use]
+    pub fn left_requests(&self) -> u64 {
+        self.left.1
+    }
+
+    /// What was wanted by what died with a kill, a restart or the workload's end, in micro-CPU nanoseconds.
     #[must_use]
     pub fn lost_work(&self) -> u128 {
         self.lost

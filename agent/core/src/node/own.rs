@@ -29,7 +29,8 @@ pub struct Own {
 /// The agent, but for the kernel.
 #[derive(Debug)]
 pub struct Trimtab {
-    own: Own,
+    /// By slot; `None` for a workload that is left alone.
+    own: Vec<Option<Own>>,
     reserve: [Amount; 2],
     engine: Engine,
     desk: Desk,
@@ -48,6 +49,7 @@ struct Workload {
     usual: [u64; 2],
     /// Of the last decision of the slow loop.
     why: [Option<Reason>; 2],
+    ended: bool,
 }
 
 /// Turns what the desk pulls into orders.
@@ -82,9 +84,10 @@ impl Levers for Orders<'_> {
 }
 
 impl Trimtab {
-    /// With these settings of the node, and one policy for all workloads.
+    /// With these settings of the node. `own` says by slot how workloads are to be steered; one for
+    /// which it says nothing is left alone, as one that no policy selects.
     #[must_use]
-    pub fn new(settings: Settings, own: Own) -> Self {
+    pub fn new(settings: Settings, own: Vec<Option<Own>>) -> Self {
         Self {
             own,
             reserve: settings.reserve,
@@ -95,6 +98,10 @@ impl Trimtab {
             looked: Nanos(0),
             records: Vec::new(),
         }
+    }
+
+    fn own(&self, slot: Slot) -> Option<Own> {
+        self.own.get(slot.0 as usize).copied().flatten()
     }
 
     fn workload(&mut self, slot: Slot) -> &mut Workload {
@@ -111,7 +118,7 @@ impl Trimtab {
         let elapsed = now.since(self.looked);
         let workloads: Vec<_> = seen
             .iter()
-            .map(|seen| self.signals(elapsed, seen))
+            .filter_map(|seen| Some(self.signals(elapsed, seen, &self.own(seen.slot)?)))
             .collect();
         let used = |pick: fn(&WorkloadSignals) -> Option<Amount>| {
             let used = workloads.iter().filter_map(pick);
@@ -133,13 +140,13 @@ impl Trimtab {
         }
     }
 
-    fn signals(&self, elapsed: Nanos, seen: &Seen) -> WorkloadSignals {
+    fn signals(&self, elapsed: Nanos, seen: &Seen, own: &Own) -> WorkloadSignals {
         let last = self.workloads.get(seen.slot.0 as usize);
         let last = last.map(|last| last.seen).unwrap_or_default();
         let (cpu, memory) = (&seen.cpu, &seen.memory);
         WorkloadSignals {
             slot: seen.slot,
-            cpu: self.own.bounds[0].map(|_| CpuSignals {
+            cpu: own.bounds[0].map(|_| CpuSignals {
                 used: rate(cpu.used.since(last.cpu.used), elapsed),
                 held: cpu.limit,
                 period_us: cpu.period.0 / 1_000,
@@ -148,7 +155,7 @@ impl Trimtab {
                 throttled_ns: cpu.throttled.since(last.cpu.throttled).0,
                 wait_ns: cpu.waited.since(last.cpu.waited).0,
             }),
-            memory: self.own.bounds[1].map(|_| MemorySignals {
+            memory: own.bounds[1].map(|_| MemorySignals {
                 used: memory.used,
                 anonymous: memory.anonymous,
                 inactive_file: memory.used.minus(memory.working_set),
@@ -210,9 +217,10 @@ impl Trimtab {
 
 impl Controller for Trimtab {
     fn name(&self) -> &'static str {
-        match self.own.policy {
-            Policy::Threshold(_) => "trimtab-threshold",
-            Policy::Headroom(_) => "trimtab-headroom",
+        match self.own.iter().flatten().next().map(|own| own.policy) {
+            Some(Policy::Threshold(_)) => "trimtab-threshold",
+            Some(Policy::Headroom(_)) => "trimtab-headroom",
+            None => "trimtab",
         }
     }
 
@@ -225,12 +233,18 @@ impl Controller for Trimtab {
     }
 
     fn begin(&mut self, now: Nanos, seen: &Seen, out: &mut Vec<Write>) {
-        let (slot, bounds) = (seen.slot, self.own.bounds);
+        let slot = seen.slot;
         let workload = self.workload(slot);
         workload.epoch += 1;
         workload.seen = *seen;
         let epoch = workload.epoch;
+        let Some(Own { policy, mut bounds }) = self.own(slot) else {
+            return;
+        };
         let limits = [seen.cpu.limit, seen.memory.limit];
+        for (bounds, adopted) in bounds.iter_mut().zip(limits) {
+            *bounds = bounds.map(|bounds| bounds.under(adopted));
+        }
         if bounds[1].is_some() && !seen.memory.limit.is_unlimited() {
             // The moving limit stands where the hard one stood, and that one at the ceiling.
             let high = limits[1];
@@ -249,7 +263,7 @@ impl Controller for Trimtab {
                 name: String::new(),
                 parent: None,
                 mode: Mode::Enforce,
-                policy: self.own.policy,
+                policy,
                 born: now,
                 adopted: limits,
                 held: limits,
@@ -259,6 +273,12 @@ impl Controller for Trimtab {
         );
         // There is room for it, and nobody in its place: nothing comes back.
         drop(self.desk.adopt(slot, Box::default(), &updates));
+    }
+
+    fn end(&mut self, slot: Slot) {
+        self.engine.remove(slot);
+        drop(self.desk.release(slot));
+        self.workload(slot).ended = true;
     }
 
     fn look(&mut self, now: Nanos, node: &NodeSeen, seen: &[Seen], out: &mut Vec<Write>) {
@@ -288,10 +308,12 @@ impl Controller for Trimtab {
     }
 
     /// CPU: the limit without what is lent, which is taken back when somebody is entitled to it. Memory:
-    /// all of the limit, since what is in use cannot be taken back.
+    /// all of the limit, since what is in use cannot be taken back. Of what is left alone: its request.
     fn held(&self, slot: Slot, resource: Resource) -> Amount {
         let Some(envelope) = self.desk.envelope(slot, resource) else {
-            return Amount::ZERO;
+            let workload = self.workloads.get(slot.0 as usize);
+            let request = workload.filter(|workload| !workload.ended);
+            return request.map_or(Amount::ZERO, |workload| workload.seen.request(resource));
         };
         match resource {
             Resource::Cpu => envelope.limit.minus(envelope.lent),

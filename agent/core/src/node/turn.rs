@@ -181,7 +181,12 @@ impl Node {
         let state = &mut self.states[index];
         if state.setup.end.is_some_and(|end| end <= now) && state.life != Life::Gone {
             state.life = Life::Gone;
+            let before = (state.meter.lost, state.meter.lost_requests);
             self.end_process(index);
+            let meter = &mut self.states[index].meter;
+            meter.left = (meter.lost - before.0, meter.lost_requests - before.1);
+            controller.end(Slot(u32::try_from(index).unwrap_or(u32::MAX)));
+            self.hold(index, controller);
         } else if matches!(state.life, Life::Away(start) if start <= now) {
             self.begin(index, controller, watch);
         }

@@ -51,11 +51,12 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(whole: Amount, limits: [Amount; 2]) -> Self {
+    /// From a moment on.
+    pub(super) fn new(begun: Nanos, whole: Amount, limits: [Amount; 2]) -> Self {
         let mut new = Self {
             whole: whole.0,
             limits,
-            at: Nanos(0),
+            at: begun,
             stood: 0,
             rose: None,
             sum: 0,
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     fn follow() -> Follow {
-        Follow::new(Amount(1000), [Amount(400), Amount::UNLIMITED])
+        Follow::new(Nanos(0), Amount(1000), [Amount(400), Amount::UNLIMITED])
     }
 
     #[test]

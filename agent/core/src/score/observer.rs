@@ -20,6 +20,7 @@ pub struct Observer {
 struct Observed {
     /// Limits that it begins with, after a restart as well.
     own: [[Amount; 2]; 2],
+    end: Option<Nanos>,
     wants: [bool; 2],
     follow: [Follow; 2],
     windows: Windows,
@@ -71,10 +72,11 @@ impl Observer {
             ];
             Observed {
                 own,
+                end: workload.end,
                 wants: [workload.demand.is_some(), workload.memory.is_some()],
                 follow: [
-                    Follow::new(setup.cpus, own[0]),
-                    Follow::new(setup.memory, own[1]),
+                    Follow::new(workload.start, setup.cpus, own[0]),
+                    Follow::new(workload.start, setup.memory, own[1]),
                 ],
                 windows: Windows::default(),
             }
@@ -135,6 +137,7 @@ impl Observed {
         if !self.wants[resource.index()] {
             return Account::default();
         }
+        let now = self.end.map_or(now, |end| end.min(now));
         let (limit, changes) = self.follow[resource.index()].clone().read(now);
         let (held, used) = (meter.held_time(resource), meter.used_time(resource));
         let mut account = Account {
@@ -156,14 +159,14 @@ impl Observed {
         let mut score = Score {
             accounts: Resource::ALL.map(|resource| self.account(resource, meter, now)),
             wanted: meter.wanted_work(),
-            lost: meter.lost_work(),
-            backlog: meter.backlog_work(),
+            lost: meter.lost_work() - meter.left_work(),
+            backlog: meter.backlog_work() + meter.left_work(),
             delay: meter.arrears().max(0).unsigned_abs() / 2000,
             periods: meter.periods(),
             throttled_periods: meter.throttled_periods(),
             throttled: meter.throttled().0.into(),
             throttled_wall: meter.throttled_wall().0.into(),
-            lost_requests: meter.lost_requests(),
+            lost_requests: meter.lost_requests() - meter.left_requests(),
             windows: self.windows.count,
             violated: self.windows.violated,
             oom_kills: meter.oom_kills(),

@@ -35,11 +35,11 @@ impl Totals {
         Self {
             time: meter.time().0,
             used: meter.used_time(Resource::Cpu),
-            lost: meter.lost_work(),
+            lost: meter.lost_work() - meter.left_work(),
             arrears: meter.arrears(),
             answered,
             late: answered.saturating_sub(in_time),
-            lost_requests: meter.lost_requests(),
+            lost_requests: meter.lost_requests() - meter.left_requests(),
             oom_kills: meter.oom_kills(),
             stalled: meter.stalled().0,
         }

@@ -12,7 +12,7 @@ const MINUTE: u64 = 60_000;
 
 fn trimtab(policy: Policy) -> Trimtab {
     let bounds = Resource::ALL.map(|resource| Some(Bounds::of(resource)));
-    Trimtab::new(Settings::default(), Own { policy, bounds })
+    Trimtab::new(Settings::default(), vec![Some(Own { policy, bounds })])
 }
 
 /// One thread for 300 ms every so often, under a quota of 10 ms.
@@ -83,7 +83,7 @@ fn no_more_is_lent_than_there_is() {
     };
     let (node, log) = steer(
         node(2, (0..6).map(|_| greedy())),
-        &mut Trimtab::new(Settings::default(), own),
+        &mut Trimtab::new(Settings::default(), vec![Some(own); 6]),
         ms(2 * MINUTE),
     );
     let held: u64 = (0..6)
@@ -95,6 +95,70 @@ fn no_more_is_lent_than_there_is() {
         .filter(|happened| matches!(happened, Happened::Written { .. }))
         .count();
     assert!(writes < 6 * 2 * 6, "{writes} writes in two minutes");
+}
+
+#[test]
+fn what_one_borrows_another_calls_in_and_an_end_gives_back() {
+    let greedy = |from| {
+        let demand = Demand::Series {
+            steps: vec![(ms(from), Amount(4_000_000))],
+            repeat: None,
+            threads: 4,
+        };
+        Workload::cpu(demand, quota(50))
+    };
+    let first = Workload {
+        end: Some(ms(2 * MINUTE)),
+        ..greedy(0)
+    };
+    let bounds = Bounds {
+        floor: quota(50),
+        default_floor: false,
+        ..Bounds::of(Resource::Cpu)
+    };
+    let own = Own {
+        policy: Policy::default(),
+        bounds: [Some(bounds), None],
+    };
+    let mut trimtab = Trimtab::new(Settings::default(), vec![Some(own); 2]);
+    let mut node = node(4, [first, greedy(MINUTE)]);
+    let mut limits = |until| {
+        run(&mut node, &mut trimtab, ms(until));
+        [0, 1].map(|slot| node.workload(Slot(slot)).unwrap().cpu.limit)
+    };
+    assert_eq!(
+        limits(MINUTE),
+        [quota(350), quota(50)],
+        "one alone wants it"
+    );
+    assert_eq!(limits(MINUTE + 200), [quota(200); 2], "without a tick");
+    let [_, other] = limits(3 * MINUTE);
+    assert!(other >= quota(390), "the other is gone: {other:?}");
+}
+
+#[test]
+fn who_is_left_alone_keeps_limit_and_request() {
+    let demand = Demand::wave(ms(10_000), ms(300), 1);
+    let workload = Workload::cpu(demand, quota(10));
+    let own = Own {
+        policy: Policy::default(),
+        bounds: [Some(Bounds::of(Resource::Cpu)), None],
+    };
+    let (node, log) = steer(
+        node(2, [workload.clone(), workload]),
+        &mut Trimtab::new(Settings::default(), vec![Some(own)]),
+        ms(MINUTE),
+    );
+    let written = |slot| {
+        let of = |happened: &&Happened| matches!(happened, Happened::Written { write, .. } if write.slot() == slot);
+        log.iter().filter(of).count()
+    };
+    assert!(written(Slot(0)) > 0);
+    assert_eq!(written(Slot(1)), 0);
+    let [steered, alone] = [0, 1].map(|slot| node.meter(Slot(slot)).unwrap());
+    assert_eq!(steered.throttled(), Nanos(0));
+    assert!(alone.throttled() > Nanos::SECOND);
+    assert_eq!(alone.mean_held(Resource::Cpu), quota(10));
 }
 
 #[test]

@@ -105,6 +105,35 @@ fn a_window_is_bad_only_while_work_is_late() {
 }
 
 #[test]
+fn each_is_scored_for_the_time_that_it_is_there() {
+    let early = Workload {
+        end: Some(Nanos(120 * SECOND)),
+        ..steady(500_000, 250_000)
+    };
+    let late = Workload {
+        start: Nanos(300 * SECOND),
+        ..steady(250_000, 1_000_000)
+    };
+    let scores = score(&[early, late], Vec::new(), 600);
+    let figures = |score: &Score| {
+        let cpu = score.account(Resource::Cpu);
+        let time = cpu.time / u128::from(SECOND);
+        let means = [cpu.limit, cpu.held, cpu.used].map(|sum| cpu.mean(sum));
+        (time, means, score.windows, score.violated)
+    };
+    // What is not done when it ends still waits then: nobody has killed it.
+    assert_eq!(
+        figures(&scores[0]),
+        (120, [250_000, 1_000_000, 250_000], 2, 2)
+    );
+    assert_eq!((scores[0].lost, scores[0].shortfall()), (0, 500_000));
+    assert_eq!(
+        figures(&scores[1]),
+        (300, [1_000_000, 1_000_000, 250_000], 5, 0)
+    );
+}
+
+#[test]
 fn changes_have_sizes_and_turns() {
     let script = vec![
         cpu_to(10, 0, 500_000),
