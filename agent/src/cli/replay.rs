@@ -5,7 +5,7 @@ mod render;
 
 use std::{
     fs,
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     process::ExitCode,
 };
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::replay::{
     self, Chosen, Columns, Figures, Half, Options, Policy, ReadError, Report, Source, State,
-    StateError,
+    StateError, Together,
 };
 
 /// Options of `trimtab replay`.
@@ -54,6 +54,19 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     one_in: NonZeroU64,
 
+    /// So many series on one node, as its workloads [default: a node each, with room enough]
+    #[arg(long, value_name = "N")]
+    together: Option<NonZeroUsize>,
+
+    /// What such a node has, in percent of what its workloads begin with
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value = "100",
+        requires = "together"
+    )]
+    room: NonZeroU32,
+
     /// Only so much of the beginning of each series [default: all of it]
     #[arg(long, value_name = "HOURS")]
     most_hours: Option<NonZeroU64>,
@@ -78,7 +91,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 
-    /// The scores of each series too
+    /// The scores of each series too, and of each node that is shared
     #[arg(long)]
     each: bool,
 
@@ -146,6 +159,10 @@ impl Args {
                 },
                 one_in: self.one_in,
             },
+            together: self.together.map(|workloads| Together {
+                workloads,
+                room: self.room,
+            }),
             most: self.most_hours.map(hours),
             rules: Rules {
                 objective: Nanos(objective),

@@ -10,7 +10,7 @@ use trimtab_core::{
 
 use super::{
     error::ReadError,
-    run::{Each, Options, Policy, Report, SourceReport},
+    run::{Each, EachNode, Options, Policy, Report, SourceReport, Together},
 };
 use crate::api::view::Quantity;
 
@@ -23,6 +23,9 @@ pub struct Figures {
     pub half: &'static str,
     /// One in so many series, by a hash of their names.
     pub one_in: u64,
+    /// How they shared nodes; `None` for a node each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub together: Option<TogetherFigures>,
     /// How much of each series was run at the most; `None` for all of it.
     pub most_ns: Option<u64>,
     /// Length of the windows that are judged.
@@ -35,9 +38,21 @@ pub struct Figures {
     pub all: Vec<PolicyFigures>,
     /// What could not be read.
     pub refused: Vec<Refused>,
+    /// Node by node, where that was asked for and nodes are shared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeFigures>,
     /// Series by series, where that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<SeriesFigures>,
+}
+
+/// How series share nodes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TogetherFigures {
+    /// So many workloads on a node at the most.
+    pub workloads: usize,
+    /// What a node has, in percent of what its workloads begin with.
+    pub room_percent: u32,
 }
 
 /// One source.
@@ -51,6 +66,9 @@ pub struct SourceFigures {
     pub relative: bool,
     /// How many series were run; parts of one count by themselves.
     pub series: u64,
+    /// On how many nodes, where they are shared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u64>,
     /// How long they are together.
     pub time_ns: u128,
     /// Series of which only the beginning was run.
@@ -61,6 +79,25 @@ pub struct SourceFigures {
     pub other: u64,
     /// What was repaired, and how often.
     pub repairs: BTreeMap<&'static str, u64>,
+    /// One per policy.
+    pub policies: Vec<PolicyFigures>,
+}
+
+/// One node that is shared.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeFigures {
+    /// Its number, from 1.
+    pub node: usize,
+    /// The source that its series are from.
+    pub source: &'static str,
+    /// How many there are on it.
+    pub series: usize,
+    /// Its CPUs.
+    pub cpus: Quantity,
+    /// Its memory.
+    pub memory: Quantity,
+    /// How long it was run.
+    pub time_ns: u64,
     /// One per policy.
     pub policies: Vec<PolicyFigures>,
 }
@@ -76,6 +113,9 @@ pub struct SeriesFigures {
     pub part: u32,
     /// How long it is.
     pub time_ns: u64,
+    /// The number of the node that it shares with others, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<usize>,
     /// One per policy.
     pub policies: Vec<PolicyFigures>,
 }
@@ -184,6 +224,7 @@ impl Figures {
             recorded: report.kinds.iter().map(ToString::to_string).collect(),
             relative: report.relative,
             series: report.series,
+            nodes: options.together.map(|_| report.nodes),
             time_ns: report.time,
             cut: report.cut,
             short: report.left_out.short,
@@ -196,19 +237,40 @@ impl Figures {
             series: each.name.clone(),
             part: each.part,
             time_ns: each.time.0,
+            node: each.node.map(|node| node + 1),
             policies: figures(&each.scores),
+        };
+        let node = |(number, node): (&usize, &EachNode)| NodeFigures {
+            node: number + 1,
+            source: node.source,
+            series: node.series,
+            cpus: Quantity::MicroCpus(node.room[0].0),
+            memory: Quantity::Bytes(node.room[1].0),
+            time_ns: node.time.0,
+            policies: figures(&node.scores),
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),
             half: options.chosen.half_name(),
             one_in: options.chosen.one_in.get(),
+            together: options.together.map(TogetherFigures::from),
             most_ns: options.most.map(|most| most.0),
             window_ns: options.rules.window.0,
             objective_ns: options.rules.objective.0,
             sources: report.sources.iter().map(source).collect(),
             all: figures(&report.all()),
             refused: report.refused.iter().map(Refused::of).collect(),
+            nodes: report.nodes.iter().map(node).collect(),
             series: report.each.values().map(series).collect(),
+        }
+    }
+}
+
+impl From<Together> for TogetherFigures {
+    fn from(together: Together) -> Self {
+        Self {
+            workloads: together.workloads.get(),
+            room_percent: together.room.get(),
         }
     }
 }

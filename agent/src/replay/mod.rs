@@ -27,8 +27,8 @@ mod unit;
 pub use columns::{Columns, ColumnsError};
 pub use error::{ReadError, Wrong};
 pub use figures::{
-    Figures, PolicyFigures, Prices, Refused, RequestFigures, ResourceFigures, SeriesFigures,
-    SourceFigures,
+    Figures, NodeFigures, PolicyFigures, Prices, Refused, RequestFigures, ResourceFigures,
+    SeriesFigures, SourceFigures,
 };
 pub use half::{Half, half};
 pub use page::page;
@@ -36,8 +36,8 @@ pub use read::Format;
 pub use reader::{LeftOut, Reader};
 pub use repair::Repairs;
 pub use run::{
-    Chosen, Drawing, Each, Mark, Options, Point, Policy, Progress, Report, SourceReport, State,
-    StateError, UnknownPolicy, draw, replay,
+    Chosen, Drawing, Each, EachNode, Mark, Options, Point, Policy, Progress, Report, SourceReport,
+    State, StateError, Together, UnknownPolicy, draw, replay,
 };
 pub use series::{CappedBy, Head, Kind, MOST_SAMPLES, Quantity, Sample, Scale, Series};
 pub use source::Source;

@@ -9,4 +9,5 @@ mod large;
 mod repairs;
 mod run;
 mod tell;
+mod together;
 mod traces;

@@ -201,6 +201,8 @@ fn what_is_not_said_right_is_refused_at_once() {
         (vec!["--cpu-price", "dear"], "`dear` is no price"),
         (vec!["--threads", "0"], "--threads"),
         (vec!["--one-in", "0"], "--one-in"),
+        (vec!["--together", "0"], "--together"),
+        (vec!["--room", "50"], "--together <N>"),
     ] {
         let (out, code, err) = trimtab(&[&arguments[..], &[TRACE]].concat());
         assert_eq!((out.as_str(), code), ("", 64), "{arguments:?}");

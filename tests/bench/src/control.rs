@@ -1,10 +1,10 @@
 //! Every policy on every source of a directory of traces: what it held, and how late work was.
 //!
 //! Only the reporting half of the series counts, and of a long source only one in so many, chosen by a hash of
-//! their names so that about as much time of each source is run as was asked for.
+//! their names so that about as much time of each source is run as was asked for. A node each, or several together.
 
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     process::ExitCode,
     time::Instant,
@@ -14,7 +14,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use trimtab::api::view::Quantity;
 use trimtab::replay::{
-    Chosen, Figures, Half, Options, Policy, PolicyFigures, Source, SourceFigures, half, replay,
+    Chosen, Figures, Half, Options, Policy, PolicyFigures, Source, SourceFigures, Together, half,
+    replay,
 };
 use trimtab_core::signal::Nanos;
 
@@ -34,6 +35,17 @@ pub(crate) struct Args {
     /// Only sources whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// So many series on one node [default: a node each, with room enough]
+    #[arg(long, value_name = "N")]
+    together: Option<NonZeroUsize>,
+    /// What such a node has, in percent of what its workloads begin with
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value = "100",
+        requires = "together"
+    )]
+    room: NonZeroU32,
     /// How many series are run at once [default: as many as there are CPUs]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -47,8 +59,20 @@ struct Row {
     one_in: u64,
     series: u64,
     days: f64,
+    /// On so many nodes, where they were shared, and what these had, in percent of what their workloads began
+    /// with.
+    #[serde(flatten)]
+    shared: Option<Shared>,
     #[serde(flatten)]
     figures: PolicyFigures,
+}
+
+/// How series shared nodes.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Shared {
+    nodes: u64,
+    together: usize,
+    room_percent: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +91,10 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     }
     let default = Options::default();
     let threads = args.threads.unwrap_or(default.threads);
+    let together = args.together.map(|workloads| Together {
+        workloads,
+        room: args.room,
+    });
     let path = args.traces.to_str().context("the path is no UTF-8")?;
     let mut rows = Vec::new();
     for source in Source::find(path, None)? {
@@ -81,6 +109,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
                 one_in,
             },
             threads,
+            together,
             ..default
         };
         let report = replay(&[source], &policies, &options, None, &|_| {})?;
@@ -98,7 +127,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
                 source.series,
                 began.elapsed().as_secs_f64()
             );
-            rows.extend(of(&source, one_in));
+            rows.extend(of(&source, one_in, together));
         }
     }
     let report = Report {
@@ -133,14 +162,24 @@ fn thinning(source: &Source, days: u64) -> Result<NonZeroU64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "days to one digit")]
-fn of(source: &SourceFigures, one_in: NonZeroU64) -> impl Iterator<Item = Row> {
+fn of(
+    source: &SourceFigures,
+    one_in: NonZeroU64,
+    together: Option<Together>,
+) -> impl Iterator<Item = Row> {
     let (name, series) = (source.source, source.series);
+    let shared = together.zip(source.nodes).map(|(together, nodes)| Shared {
+        nodes,
+        together: together.workloads.get(),
+        room_percent: together.room.get(),
+    });
     let days = (source.time_ns / 1_000_000_000) as f64 / 86_400.0;
     source.policies.clone().into_iter().map(move |figures| Row {
         source: name,
         one_in: one_in.get(),
         series,
         days,
+        shared,
         figures,
     })
 }
@@ -152,8 +191,16 @@ fn print(report: &Report) {
     for row in &report.rows {
         if row.source != last {
             last = row.source;
+            let nodes = row.shared.map_or_else(String::new, |shared| {
+                let Shared {
+                    nodes,
+                    together,
+                    room_percent,
+                } = shared;
+                format!(", {together} on each of {nodes} nodes with {room_percent} % of room")
+            });
             println!(
-                "\n{last}: {} series, one in {}, {:.1} days\n",
+                "\n{last}: {} series, one in {}, {:.1} days{nodes}\n",
                 row.series, row.one_in, row.days
             );
             println!(

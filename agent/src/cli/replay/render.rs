@@ -7,7 +7,7 @@ use super::super::{
     table::Table,
     units::{count, duration, percent, quantity},
 };
-use crate::replay::{Figures, PolicyFigures, ResourceFigures, SourceFigures};
+use crate::replay::{Figures, NodeFigures, PolicyFigures, ResourceFigures, SourceFigures};
 
 /// The whole text.
 pub(super) fn render(figures: &Figures) -> String {
@@ -23,12 +23,18 @@ pub(super) fn render(figures: &Figures) -> String {
         text += &tables(&figures.all);
         text.push('\n');
     }
+    for node in &figures.nodes {
+        text += &shared(node);
+    }
     for series in &figures.series {
         let part = match series.part {
             1 => String::new(),
             part => format!(", part {part}"),
         };
-        let name = format!("{}: {}{part}", series.source, series.series);
+        let node = series
+            .node
+            .map_or_else(String::new, |node| format!(", on node {node}"));
+        let name = format!("{}: {}{part}{node}", series.source, series.series);
         let _ = writeln!(text, "{}, {}", paint(HEAD, name), duration(series.time_ns));
         text += &tables(&series.policies);
         text.push('\n');
@@ -45,12 +51,28 @@ pub(super) fn render(figures: &Figures) -> String {
     text
 }
 
+/// One node that is shared.
+fn shared(node: &NodeFigures) -> String {
+    format!(
+        "{}, {} series, {}, {}, {}\n{}\n",
+        paint(HEAD, format!("{}: node {}", node.source, node.node)),
+        node.series,
+        quantity(node.cpus),
+        quantity(node.memory),
+        duration(node.time_ns),
+        tables(&node.policies)
+    )
+}
+
 /// What a source is, and what of it was run.
 fn about(source: &SourceFigures, figures: &Figures) -> String {
     let time = u64::try_from(source.time_ns).unwrap_or(u64::MAX);
     // "Series" is its own plural.
+    let nodes = source
+        .nodes
+        .map_or_else(String::new, |nodes| format!(" on {}", count(nodes, "node")));
     let mut text = format!(
-        "{}  {} series, {}; {}\n",
+        "{}  {} series{nodes}, {}; {}\n",
         paint(HEAD, source.source),
         source.series,
         duration(time),
@@ -231,6 +253,14 @@ fn judged(figures: &Figures) -> String {
         window(figures.window_ns),
         duration(figures.objective_ns),
     );
+    if let Some(together) = figures.together {
+        let _ = writeln!(
+            text,
+            "Up to {} share a node that has {} % of what they begin with.",
+            count(together.workloads as u64, "workload"),
+            together.room_percent
+        );
+    }
     if figures.half != "all" {
         let _ = writeln!(text, "Only the {} half of the series.", figures.half);
     }

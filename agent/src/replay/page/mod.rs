@@ -63,6 +63,13 @@ fn scope(figures: &Figures) -> String {
         figures.objective_ns / 1_000_000,
         figures.window_ns / 1_000_000_000,
     );
+    if let Some(together) = figures.together {
+        let _ = write!(
+            text,
+            " Up to {} workloads share a node that has {} % of what they begin with.",
+            together.workloads, together.room_percent
+        );
+    }
     if figures.half != "all" {
         let _ = write!(
             text,

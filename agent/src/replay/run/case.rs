@@ -1,4 +1,4 @@
-//! One series as a workload on a node of its own.
+//! One series as a workload, and the node that it would have to itself.
 
 use trimtab_core::{
     node::{Demand, MemoryDemand, MemoryStep, Setup, Workload},
@@ -15,20 +15,26 @@ use super::super::{
 use super::{early, requests::Requests};
 
 /// The least limits to begin with: the floors that our own policies keep to as well.
-const LEAST: [u64; 2] = [100_000, 16 << 20];
+pub(super) const LEAST: [u64; 2] = [100_000, 16 << 20];
 
-/// A series, ready to be run under any policy.
+/// A series that is run.
 #[derive(Debug)]
-pub(super) struct Case {
-    /// Which of all that were read, from 0.
-    pub(super) index: usize,
+pub(super) struct About {
     pub(super) head: Head,
     pub(super) repairs: Repairs,
     /// Whether there was more of it than is run.
     pub(super) cut: bool,
+    /// How long it is.
+    pub(super) until: Nanos,
+}
+
+/// A series, ready to be put on a node.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) about: About,
+    /// The node that it has to itself.
     pub(super) setup: Setup,
     pub(super) workload: Workload,
-    pub(super) until: Nanos,
     /// The same for the same samples.
     pub(super) digest: u64,
 }
@@ -93,7 +99,6 @@ impl Case {
     pub(super) fn read(
         reader: &mut Reader,
         head: Head,
-        index: usize,
         most: Option<Nanos>,
     ) -> Result<Option<Self>, ReadError> {
         let most = most.unwrap_or(Nanos(u64::MAX));
@@ -120,14 +125,16 @@ impl Case {
         let name = digest.text(head.source).text(&head.name);
         let digest = name.number(head.part.into()).number(until.0).mixed();
         let repairs = *reader.repairs();
-        Ok(said.node(until, digest).map(|(setup, workload)| Self {
-            index,
+        let about = About {
             head,
             repairs,
             cut,
+            until,
+        };
+        Ok(said.node(until, digest).map(|(setup, workload)| Self {
+            about,
             setup,
             workload,
-            until,
             digest,
         }))
     }

@@ -10,7 +10,7 @@ use trimtab_core::{
     signal::{Amount, Cause, Event, Nanos, Resource, Slot},
 };
 
-use super::{case::Case, options::Options, policy::Policy, report::Report};
+use super::{options::Options, pack::Pack, policy::Policy, report::Report};
 
 /// How many points a curve has.
 const POINTS: u64 = 400;
@@ -71,18 +71,18 @@ pub fn draw(report: &Report, policies: &[Policy], options: &Options) -> Vec<Draw
     let tasks: Vec<_> = report
         .first
         .values()
-        .flat_map(|case| policies.iter().map(move |policy| (case, policy)))
+        .flat_map(|pack| policies.iter().map(move |policy| (pack, policy)))
         .collect();
     let next = AtomicUsize::new(0);
     let drawn = Mutex::new(vec![None; tasks.len()]);
     std::thread::scope(|scope| {
         for _ in 0..options.threads.get() {
             scope.spawn(|| {
-                while let Some((index, (case, policy))) = {
+                while let Some((index, (pack, policy))) = {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     tasks.get(index).map(|task| (index, *task))
                 } {
-                    let drawing = one(case, policy);
+                    let drawing = one(pack, policy);
                     drawn.lock().unwrap_or_else(PoisonError::into_inner)[index] = drawing;
                 }
             });
@@ -92,30 +92,34 @@ pub fn draw(report: &Report, policies: &[Policy], options: &Options) -> Vec<Draw
     drawn.into_iter().flatten().collect()
 }
 
-fn one(case: &Case, policy: &Policy) -> Option<Drawing> {
+/// The first series of a node.
+fn one(pack: &Pack, policy: &Policy) -> Option<Drawing> {
+    let (about, workload) = pack.series.iter().zip(&pack.workloads).next()?;
+    let slot = Slot(0);
     let mut heard = Heard {
-        inner: policy.controller(&case.workload)?,
-        limits: [case.workload.cpu_limit, case.workload.memory_limit],
+        inner: policy.controller(pack)?,
+        slot,
+        limits: [workload.cpu_limit, workload.memory_limit],
         marks: Vec::new(),
     };
-    let mut node = Node::new(case.setup);
-    let slot = node.add(case.workload.clone());
-    let wants = [
-        case.workload.demand.is_some(),
-        case.workload.memory.is_some(),
-    ];
+    let mut node = Node::new(policy.setup(pack));
+    for workload in &pack.workloads {
+        node.add(workload.clone());
+    }
+    let wants = [workload.demand.is_some(), workload.memory.is_some()];
     let mut curves = [Vec::new(), Vec::new()];
     let mut waiting = Vec::new();
     let mut last = Meter::default();
     for point in 1..=POINTS {
-        let at = u128::from(case.until.0) * u128::from(point) / u128::from(POINTS);
-        let at = Nanos(u64::try_from(at).unwrap_or(case.until.0));
+        let passed = u128::from(about.until.0) * u128::from(point) / u128::from(POINTS);
+        let passed = Nanos(u64::try_from(passed).unwrap_or(about.until.0));
+        let at = workload.start.plus(passed);
         node.run(&mut heard, at, &mut |_| {});
         let (meter, seen) = (node.meter(slot)?, node.workload(slot)?);
         let time = u128::from(meter.time().since(last.time()).0).max(1);
         let mean = |now: u128, before: u128| u64::try_from((now - before) / time).unwrap_or(0);
         let limits = [seen.cpu.limit, seen.memory.limit.min(seen.memory.high)];
-        let whole = [case.setup.cpus, case.setup.memory];
+        let whole = [pack.setup.cpus, pack.setup.memory];
         for resource in Resource::ALL {
             let index = resource.index();
             if wants[index] {
@@ -131,10 +135,10 @@ fn one(case: &Case, policy: &Policy) -> Option<Drawing> {
     }
     let (marks, unmarked) = thinned(heard.marks);
     Some(Drawing {
-        source: case.head.source,
-        series: case.head.name.clone(),
+        source: about.head.source,
+        series: about.head.name.clone(),
         policy: policy.name().to_owned(),
-        until: case.until,
+        until: about.until,
         curves,
         waiting,
         marks,
@@ -157,9 +161,10 @@ fn thinned(mut marks: Vec<Mark>) -> (Vec<Mark>, usize) {
     (marks, unmarked)
 }
 
-/// A controller with somebody who notes its orders.
+/// A controller with somebody who notes its orders for one workload.
 struct Heard {
     inner: Box<dyn Controller + Send>,
+    slot: Slot,
     limits: [Amount; 2],
     marks: Vec<Mark>,
 }
@@ -171,7 +176,7 @@ impl Heard {
         written: &[Write],
         why: impl Fn(&Self, Slot, Resource) -> String,
     ) {
-        for write in written {
+        for write in written.iter().filter(|write| write.slot() == self.slot) {
             let (slot, resource, to) = match *write {
                 Write::Limit { slot, resource, to } => (slot, resource, to),
                 Write::High { slot, to } => (slot, Resource::Memory, to),
@@ -206,10 +211,16 @@ impl Controller for Heard {
     }
 
     fn begin(&mut self, now: Nanos, seen: &Seen, out: &mut Vec<Write>) {
-        self.limits = [seen.cpu.limit, seen.memory.limit.min(seen.memory.high)];
+        if seen.slot == self.slot {
+            self.limits = [seen.cpu.limit, seen.memory.limit.min(seen.memory.high)];
+        }
         let before = out.len();
         self.inner.begin(now, seen, out);
         self.note(now, &out[before..], |_, _, _| "at the start".to_owned());
+    }
+
+    fn end(&mut self, slot: Slot) {
+        self.inner.end(slot);
     }
 
     fn look(&mut self, now: Nanos, node: &NodeSeen, seen: &[Seen], out: &mut Vec<Write>) {

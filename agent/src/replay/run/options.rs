@@ -9,19 +9,22 @@ use super::super::{
     half::{Half, half},
     series::Head,
 };
+use super::pack::Together;
 
 /// Options of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Which series are replayed.
     pub chosen: Chosen,
+    /// How they share nodes; `None` for a node each.
+    pub together: Option<Together>,
     /// How much of the beginning of each; `None` for all of it.
     pub most: Option<Nanos>,
     /// What counts as too late.
     pub rules: Rules,
     /// How many work at once.
     pub threads: NonZeroUsize,
-    /// Whether the scores of each series are wanted too.
+    /// Whether the scores of each series, and of each node that is shared, are wanted too.
     pub each: bool,
     /// Whether the first series of each source is kept, to be drawn.
     pub draw: bool,
@@ -68,6 +71,7 @@ impl Default for Options {
                 half: None,
                 one_in: NonZeroU64::MIN,
             },
+            together: None,
             most: None,
             rules: Rules::default(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

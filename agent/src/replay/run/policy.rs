@@ -3,9 +3,12 @@
 use trimtab_core::{
     baseline::{self, Unknown},
     decide::{self, Bounds, Settings},
-    node::{Controller, Own, Trimtab, Workload},
+    node::{Controller, Own, Setup, Trimtab, Workload},
     signal::Resource,
 };
+
+use super::pack::Pack;
+use crate::config::Agent;
 
 /// A policy that can be replayed.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,15 +90,40 @@ impl Policy {
         &self.name
     }
 
-    /// Makes its controller for a node with this workload.
-    pub(super) fn controller(&self, workload: &Workload) -> Option<Box<dyn Controller + Send>> {
+    /// Makes its controller for a node with these workloads.
+    pub(super) fn controller(&self, pack: &Pack) -> Option<Box<dyn Controller + Send>> {
         let Some(policy) = self.own else {
             return baseline::named(&self.name).ok();
         };
-        let wants = [workload.demand.is_some(), workload.memory.is_some()];
-        let bounds =
-            Resource::ALL.map(|resource| wants[resource.index()].then_some(Bounds::of(resource)));
-        let own = Own { policy, bounds };
-        Some(Box::new(Trimtab::new(Settings::default(), own)))
+        let own = |workload: &Workload| {
+            let wants = [workload.demand.is_some(), workload.memory.is_some()];
+            let bounds = |resource| Bounds::of(resource);
+            Some(Own {
+                policy,
+                bounds: Resource::ALL
+                    .map(|resource| wants[resource.index()].then(|| bounds(resource))),
+            })
+        };
+        let own = pack.workloads.iter().map(own).collect();
+        Some(Box::new(Trimtab::new(self.settings(pack), own)))
+    }
+
+    /// The node with what this policy keeps free on it.
+    pub(super) fn setup(&self, pack: &Pack) -> Setup {
+        Setup {
+            reserve: self.settings(pack).reserve[Resource::Memory.index()],
+            ..pack.setup
+        }
+    }
+
+    /// What it keeps to on a node: ours, their defaults. A node that is made for one workload has no
+    /// size of which to keep a part free.
+    fn settings(&self, pack: &Pack) -> Settings {
+        if self.own.is_none() || !pack.shared {
+            return Settings::default();
+        }
+        let node = [pack.setup.cpus, pack.setup.memory];
+        let settings = Agent::default().settings;
+        settings.map(|resource, share| share.of(node[resource.index()]))
     }
 }

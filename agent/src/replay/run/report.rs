@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use trimtab_core::{score::Score, signal::Nanos};
+use trimtab_core::{
+    score::Score,
+    signal::{Amount, Nanos},
+};
 
 use super::super::{
     error::ReadError,
@@ -10,7 +13,7 @@ use super::super::{
     repair::Repairs,
     series::{Kind, Scale},
 };
-use super::{case::Case, options::Options};
+use super::{options::Options, pack::Pack};
 
 /// What has come out of a run.
 #[derive(Debug, Default)]
@@ -21,10 +24,12 @@ pub struct Report {
     pub refused: Vec<ReadError>,
     /// The scores of each series, if they were wanted, in the order in which they were read.
     pub each: BTreeMap<usize, Each>,
+    /// The scores of each node, if they were wanted and nodes are shared.
+    pub nodes: BTreeMap<usize, EachNode>,
     /// Scores that were there already, out of how many.
     pub reused: (u64, u64),
-    /// The first series of each source, if they are to be drawn.
-    pub(super) first: BTreeMap<&'static str, Arc<Case>>,
+    /// The first node of each source, if its first series is to be drawn.
+    pub(super) first: BTreeMap<&'static str, Arc<Pack>>,
     policies: usize,
     keep_each: bool,
     keep_first: bool,
@@ -35,6 +40,8 @@ pub struct Report {
 pub struct SourceReport {
     /// Series, each part of one by itself, that were run.
     pub series: u64,
+    /// Nodes on which they were run.
+    pub nodes: u64,
     /// How long they are together.
     pub time: u128,
     /// Series of which only the beginning was run.
@@ -63,6 +70,23 @@ pub struct Each {
     /// Which part of it.
     pub part: u32,
     /// How long it is.
+    pub time: Nanos,
+    /// On which node it was, of all that are shared.
+    pub node: Option<usize>,
+    /// One per policy, in their order.
+    pub scores: Vec<Score>,
+}
+
+/// One node that is shared.
+#[derive(Debug)]
+pub struct EachNode {
+    /// The source that its series are from.
+    pub source: &'static str,
+    /// How many there are on it.
+    pub series: usize,
+    /// What it has of each resource: micro-CPUs and bytes.
+    pub room: [Amount; 2],
+    /// How long it was run.
     pub time: Nanos,
     /// One per policy, in their order.
     pub scores: Vec<Score>,
@@ -114,45 +138,73 @@ impl Report {
         self.source(source).other += 1;
     }
 
-    /// A series is to be run.
-    pub(super) fn take(&mut self, case: &Arc<Case>) {
-        if self.keep_first {
-            let first = self.first.entry(case.head.source);
-            first.or_insert_with(|| Arc::clone(case));
-        }
+    /// A node is to be run.
+    pub(super) fn take(&mut self, pack: &Arc<Pack>) {
         let policies = self.policies;
-        let source = self.source(case.head.source);
-        source.series += 1;
-        source.time += u128::from(case.until.0);
-        source.cut += u64::from(case.cut);
-        source.repairs.add(&case.repairs);
-        source.relative |= case.head.scale == Scale::Relative;
-        if !source.kinds.contains(&case.head.kind) {
-            source.kinds.push(case.head.kind);
+        for (index, about) in pack.series.iter().enumerate() {
+            let source = self.source(about.head.source);
+            source.series += 1;
+            source.nodes += u64::from(index == 0);
+            source.time += u128::from(about.until.0);
+            source.cut += u64::from(about.cut);
+            source.repairs.add(&about.repairs);
+            source.relative |= about.head.scale == Scale::Relative;
+            if !source.kinds.contains(&about.head.kind) {
+                source.kinds.push(about.head.kind);
+            }
+            source.scores.resize_with(policies, Score::default);
+            if self.keep_each {
+                let each = Each {
+                    source: about.head.source,
+                    name: about.head.name.clone(),
+                    part: about.head.part,
+                    time: about.until,
+                    node: pack.shared.then_some(pack.node),
+                    scores: vec![Score::default(); policies],
+                };
+                self.each.insert(pack.first + index, each);
+            }
         }
-        source.scores.resize_with(policies, Score::default);
-        if self.keep_each {
-            let each = Each {
-                source: case.head.source,
-                name: case.head.name.clone(),
-                part: case.head.part,
-                time: case.until,
+        let Some(source) = pack.source() else { return };
+        if self.keep_each && pack.shared {
+            let node = EachNode {
+                source,
+                series: pack.series.len(),
+                room: [pack.setup.cpus, pack.setup.memory],
+                time: pack.until,
                 scores: vec![Score::default(); policies],
             };
-            self.each.insert(case.index, each);
+            self.nodes.insert(pack.node, node);
+        }
+        if self.keep_first {
+            let first = self.first.entry(source);
+            first.or_insert_with(|| Arc::clone(pack));
         }
     }
 
-    /// A series has been run under a policy.
-    pub(super) fn score(&mut self, case: &Case, policy: usize, score: &Score, reused: bool) {
+    /// A node has been run under a policy: the scores of its series, in their order.
+    pub(super) fn score(&mut self, pack: &Pack, policy: usize, scores: &[Score], reused: bool) {
         self.reused.0 += u64::from(reused);
         self.reused.1 += 1;
-        if let Some(all) = self.source(case.head.source).scores.get_mut(policy) {
-            all.merge(score);
-        }
-        let each = self.each.get_mut(&case.index);
-        if let Some(own) = each.and_then(|each| each.scores.get_mut(policy)) {
+        for (index, (about, score)) in pack.series.iter().zip(scores).enumerate() {
+            if let Some(all) = self.source(about.head.source).scores.get_mut(policy) {
+                all.merge(score);
+            }
+            let node = self.nodes.get_mut(&pack.node);
+            if let Some(all) = node.and_then(|node| node.scores.get_mut(policy)) {
+                all.merge(score);
+            }
+            let each = self.each.get_mut(&(pack.first + index));
+            let Some(own) = each.and_then(|each| each.scores.get_mut(policy)) else {
+                continue;
+            };
             own.merge(score);
+            if pack.shared {
+                // What is kept free for all of a node is nobody's own.
+                own.accounts
+                    .iter_mut()
+                    .for_each(|account| account.shared = 0);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Scores of what is done, on disk, so that a run that was broken off goes on where it was.
 //!
-//! A line per series and policy: the checksum of what follows, a blank, and the score as JSON under a key made of
-//! the program, the options, the series and the policy. Lines are appended; one that is damaged, or torn at
+//! A line per node and policy: the checksum of what follows, a blank, and its workloads' scores as JSON under a key made
+//! of the program, the options, the series and the policy. Lines are appended; one that is damaged, or torn at
 //! the end, is as if it were not there.
 
 use std::{
@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::score::Score;
 
 use super::super::digest::Digest;
-use super::{case::Case, options::Options};
+use super::{options::Options, pack::Pack, policy::Policy};
 
 /// Scores that are kept on disk.
 #[derive(Debug)]
 pub struct State {
     path: PathBuf,
     file: File,
-    known: HashMap<u64, Score>,
+    known: HashMap<u64, Vec<Score>>,
     /// Of the program.
     program: Digest,
     damaged: u64,
@@ -44,7 +44,7 @@ pub struct StateError {
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     key: u64,
-    score: Score,
+    scores: Vec<Score>,
 }
 
 impl State {
@@ -76,7 +76,7 @@ impl State {
         })
     }
 
-    /// How many scores there are.
+    /// How many runs there are scores of.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.len()
@@ -94,33 +94,33 @@ impl State {
         self.damaged
     }
 
-    /// Under what the score of a series and a policy is kept.
-    pub(super) fn key(&self, case: &Case, policy: &str, options: &Options) -> u64 {
+    /// Under what the scores of a node and a policy are kept.
+    pub(super) fn key(&self, pack: &Pack, policy: &Policy, options: &Options) -> u64 {
         let rules = options.rules;
         self.program
             .number(rules.window.0)
             .number(rules.objective.0)
-            .number(case.digest)
-            .text(policy)
+            .number(pack.digest)
+            .text(policy.name())
             .mixed()
     }
 
-    pub(super) fn get(&self, key: u64) -> Option<&Score> {
+    pub(super) fn get(&self, key: u64) -> Option<&Vec<Score>> {
         self.known.get(&key)
     }
 
-    /// Keeps a score.
+    /// Keeps scores.
     ///
     /// # Errors
     /// The system refuses.
-    pub(super) fn put(&mut self, key: u64, score: &Score) -> Result<(), StateError> {
+    pub(super) fn put(&mut self, key: u64, scores: &[Score]) -> Result<(), StateError> {
         let failed = |source| StateError {
             call: "write",
             path: self.path.clone(),
             source,
         };
-        let score = score.clone();
-        let json = serde_json::to_string(&Line { key, score }).map_err(io::Error::from);
+        let scores = scores.to_vec();
+        let json = serde_json::to_string(&Line { key, scores }).map_err(io::Error::from);
         let json = json.map_err(failed)?;
         let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
         self.file.write_all(line.as_bytes()).map_err(failed)
@@ -128,7 +128,7 @@ impl State {
 }
 
 /// What is done, and how many lines were damaged. What is torn at the end is cut off.
-fn read(file: &mut File) -> io::Result<(HashMap<u64, Score>, u64)> {
+fn read(file: &mut File) -> io::Result<(HashMap<u64, Vec<Score>>, u64)> {
     let (mut known, mut damaged, mut whole) = (HashMap::new(), 0, 0);
     let mut reader = BufReader::new(&mut *file);
     reader.seek(SeekFrom::Start(0))?;
@@ -140,7 +140,7 @@ fn read(file: &mut File) -> io::Result<(HashMap<u64, Score>, u64)> {
         };
         whole += line.len() as u64;
         match parse(text) {
-            Some(Line { key, score }) => drop(known.insert(key, score)),
+            Some(Line { key, scores }) => drop(known.insert(key, scores)),
             None => damaged += 1,
         }
         line.clear();

@@ -1,4 +1,4 @@
-//! Workers: each takes the next series and policy, runs it, and adds its score.
+//! Workers: each takes the next node and policy, runs it, and adds its scores.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -9,9 +9,9 @@ use trimtab_core::score::{self, Score};
 
 use super::super::source::Source;
 use super::{
-    case::Case,
     input::Input,
     options::Options,
+    pack::Pack,
     policy::Policy,
     progress::Progress,
     report::Report,
@@ -84,20 +84,20 @@ impl Shared<'_> {
             let (input, report) = &mut *lock(&self.input);
             input.next(report)
         };
-        let Some((case, index)) = next else {
+        let Some((pack, index)) = next else {
             self.stop.store(true, Ordering::Relaxed);
             return false;
         };
         let Some(policy) = policies.get(index) else {
             return true;
         };
-        match self.score(&case, policy, options) {
-            Ok((score, reused)) => {
-                lock(&self.input).1.score(&case, index, &score, reused);
+        match self.score(&pack, policy, options) {
+            Ok((scores, reused)) => {
+                lock(&self.input).1.score(&pack, index, &scores, reused);
                 let progress = {
                     let mut progress = lock(&self.progress);
                     progress.runs += 1;
-                    progress.done += u128::from(case.until.0);
+                    progress.done += pack.time();
                     *progress
                 };
                 told(&progress);
@@ -111,23 +111,23 @@ impl Shared<'_> {
         }
     }
 
-    /// The score of a series under a policy, and whether it was there already.
+    /// The scores of a node's series under a policy, and whether they were there already.
     fn score(
         &self,
-        case: &Case,
+        pack: &Pack,
         policy: &Policy,
         options: &Options,
-    ) -> Result<(Score, bool), StateError> {
+    ) -> Result<(Vec<Score>, bool), StateError> {
         let Some(state) = &self.state else {
-            return Ok((run(case, policy, options), false));
+            return Ok((run(pack, policy, options), false));
         };
-        let key = lock(state).key(case, policy.name(), options);
+        let key = lock(state).key(pack, policy, options);
         if let Some(known) = lock(state).get(key) {
             return Ok((known.clone(), true));
         }
-        let score = run(case, policy, options);
-        lock(state).put(key, &score)?;
-        Ok((score, false))
+        let scores = run(pack, policy, options);
+        lock(state).put(key, &scores)?;
+        Ok((scores, false))
     }
 
     /// Reads everything once more, to learn how much there is.
@@ -136,32 +136,27 @@ impl Shared<'_> {
         let mut unheard = Report::default();
         let mut all = 0;
         while !self.stop.load(Ordering::Relaxed) {
-            let Some(case) = input.next_case(&mut unheard) else {
+            let Some(pack) = input.next_pack(&mut unheard) else {
                 lock(&self.progress).all = Some(all);
                 return;
             };
-            all += u128::from(case.until.0) * policies as u128;
+            all += pack.time() * policies as u128;
         }
     }
 }
 
-fn run(case: &Case, policy: &Policy, options: &Options) -> Score {
-    let mut all = Score::default();
+/// The scores of a node's series, in their order.
+fn run(pack: &Pack, policy: &Policy, options: &Options) -> Vec<Score> {
     // Every policy that there is can be made: it was made when it was named.
-    if let Some(mut controller) = policy.controller(&case.workload) {
-        let workloads = std::slice::from_ref(&case.workload);
-        let (until, rules) = (case.until, options.rules);
-        let scores = score::run(
-            case.setup,
-            workloads,
-            controller.as_mut(),
-            until,
-            rules,
-            &mut |_| {},
-        );
-        for score in &scores {
-            all.merge(score);
-        }
-    }
-    all
+    let Some(mut controller) = policy.controller(pack) else {
+        return Vec::new();
+    };
+    score::run(
+        policy.setup(pack),
+        &pack.workloads,
+        controller.as_mut(),
+        pack.until,
+        options.rules,
+        &mut |_| {},
+    )
 }
