@@ -6,7 +6,7 @@ mod render;
 use std::{
     fs,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -21,6 +21,7 @@ use super::{
     exit::{DATA, USAGE},
     output::print,
 };
+use crate::config::ConfigError;
 use crate::replay::{
     self, Chosen, Columns, Figures, Half, Options, Policy, ReadError, Report, Source, State,
     StateError, Together,
@@ -34,7 +35,8 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
 
-    /// A policy, or NAME:NUMBER; may be given several times [default: all]
+    /// A policy, or NAME:NUMBER; may be given several times [default: all]. With --config, what that
+    /// file says is one more
     #[arg(long = "policy", value_name = "NAME")]
     policies: Vec<String>,
 
@@ -111,7 +113,7 @@ enum Part {
 pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     let columns = args.columns.as_deref().map(Columns::parse).transpose();
     let columns = columns.map_err(|error| usage(error.into()))?;
-    let policies = args.policies()?;
+    let policies = args.policies(context.config.as_deref())?;
     let options = args.options();
     let state = args.resume.as_deref().map(State::open).transpose()?;
     let (sources, unfound) = args.sources(columns.as_ref());
@@ -136,14 +138,18 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
 }
 
 impl Args {
-    fn policies(&self) -> Result<Vec<Policy>, Failure> {
+    /// Those that are named, or all; a configuration that is named comes first.
+    fn policies(&self, config: Option<&Path>) -> Result<Vec<Policy>, Failure> {
+        let configured = config.map(configured).transpose()?;
+        let name = configured.as_ref().map(Policy::name);
+        let others = self.policies.iter().map(String::as_str);
+        let others = others.filter(|other| Some(*other) != name);
+        let others: Result<Vec<_>, _> = others.map(Policy::named).collect();
+        let mut others = others.map_err(|error| usage(error.into()))?;
         if self.policies.is_empty() {
-            return Ok(Policy::all());
+            others = Policy::all();
         }
-        let named = self.policies.iter().map(|name| Policy::named(name));
-        named
-            .collect::<Result<_, _>>()
-            .map_err(|error| usage(error.into()))
+        Ok(configured.into_iter().chain(others).collect())
     }
 
     fn options(&self) -> Options {
@@ -189,6 +195,15 @@ impl Args {
         }
         (sources, unfound)
     }
+}
+
+fn configured(path: &Path) -> Result<Policy, Failure> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let policy = Policy::configured(&text, &path.display().to_string());
+    policy.map_err(|error| ConfigError::Invalid(error).into())
 }
 
 /// An amount of money, in millionths.

@@ -77,6 +77,9 @@ pub struct SourceFigures {
     pub short: u64,
     /// Series and files about nothing that is simulated.
     pub other: u64,
+    /// Series that no policy of a configuration selects, which therefore leaves them alone.
+    #[serde(skip_serializing_if = "is_none")]
+    pub left_alone: u64,
     /// What was repaired, and how often.
     pub repairs: BTreeMap<&'static str, u64>,
     /// One per policy.
@@ -229,6 +232,7 @@ impl Figures {
             cut: report.cut,
             short: report.left_out.short,
             other: report.left_out.other + report.other,
+            left_alone: report.left_alone,
             repairs: report.repairs.counts().into_iter().collect(),
             policies: figures(&report.scores),
         };
@@ -264,6 +268,11 @@ impl Figures {
             series: report.each.values().map(series).collect(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl From<Together> for TogetherFigures {

@@ -4,6 +4,7 @@
 mod any;
 mod bad;
 mod columns;
+mod configured;
 mod formats;
 mod large;
 mod repairs;

@@ -11,12 +11,12 @@ use trimtab_core::{score::Score, signal::Resource};
 
 use crate::tell::Files;
 
-const MAP: &str = "series=pod,time=t:s,cpu=cpu:millicores,cpu-cap=cap:millicores,memory=mem:MiB,memory-cap=mem_cap:MiB";
+pub(crate) const MAP: &str = "series=pod,time=t:s,cpu=cpu:millicores,cpu-cap=cap:millicores,memory=mem:MiB,memory-cap=mem_cap:MiB";
 const NAMES: [&str; 3] = ["trimtab-headroom", "static", "captain"];
 
 /// Two hours of five pods that begin with a CPU and 512 MiB, each of which needs more of both in every tenth
 /// minute, one after the other.
-fn pods() -> Files {
+pub(crate) fn pods() -> Files {
     let mut table = String::from("pod,t,cpu,cap,mem,mem_cap\n");
     for pod in 0..5 {
         for minute in 0..120 {
@@ -35,7 +35,7 @@ fn pods() -> Files {
     Files::new(&[("pods.csv", table.as_bytes())])
 }
 
-fn options(workloads: usize, room: u32) -> Options {
+pub(crate) fn options(workloads: usize, room: u32) -> Options {
     Options {
         together: Some(Together {
             workloads: NonZeroUsize::new(workloads).unwrap(),

@@ -99,6 +99,12 @@ fn about(source: &SourceFigures, figures: &Figures) -> String {
             source.other
         ));
     }
+    if source.left_alone > 0 {
+        remarks.push(format!(
+            "left alone under trimtab-configured: {}, which no policy of the configuration selects",
+            source.left_alone
+        ));
+    }
     let repairs = source.repairs.iter().filter(|(_, count)| **count > 0);
     let repairs: Vec<_> = repairs
         .map(|(what, count)| format!("{what} {count}"))

@@ -103,6 +103,11 @@ impl Pack {
         }
     }
 
+    /// What the node has of each resource.
+    pub(super) fn room(&self) -> [Amount; 2] {
+        [self.setup.cpus, self.setup.memory]
+    }
+
     /// The source that its series are from.
     pub(super) fn source(&self) -> Option<&'static str> {
         self.series.first().map(|about| about.head.source)

@@ -1,20 +1,36 @@
-//! The policies that can be replayed, by name: our own, and what they are compared with.
+//! The policies that can be replayed, by name: our own, a configuration's, and what they are compared with.
 
 use trimtab_core::{
     baseline::{self, Unknown},
     decide::{self, Bounds, Settings},
     node::{Controller, Own, Setup, Trimtab, Workload},
-    signal::Resource,
+    record::{Origin, Rules},
+    signal::{Amount, Resource},
 };
 
-use super::pack::Pack;
-use crate::config::Agent;
+use super::super::digest::Digest;
+use super::{case::About, pack::Pack};
+use crate::{
+    config::{Agent, Config, Invalid},
+    record::Configured,
+};
 
 /// A policy that can be replayed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     name: String,
-    own: Option<decide::Policy>,
+    law: Law,
+}
+
+/// By what limits are steered.
+#[derive(Clone, Debug, PartialEq)]
+enum Law {
+    /// One of ours, for every workload.
+    Own(decide::Policy),
+    /// What a configuration says of each workload; with its text, by which it is told from others.
+    Configured(Box<Config>, String),
+    /// What ours are compared with.
+    Baseline,
 }
 
 /// A policy that cannot be had.
@@ -28,10 +44,16 @@ pub enum UnknownPolicy {
         /// Those that there are.
         there: String,
     },
+    /// It is a configuration's, and none was given.
+    #[error("`{CONFIGURED}` is what a configuration says: name its file with --config")]
+    NoConfig,
     /// It does not take that number.
     #[error(transparent)]
     Number(Unknown),
 }
+
+/// What a configuration's policies together are called.
+const CONFIGURED: &str = "trimtab-configured";
 
 /// Our own, with their defaults.
 fn own() -> [(&'static str, decide::Policy); 2] {
@@ -53,11 +75,11 @@ impl Policy {
     pub fn all() -> Vec<Self> {
         let own = own().map(|(name, policy)| Self {
             name: name.to_owned(),
-            own: Some(policy),
+            law: Law::Own(policy),
         });
         let baselines = baseline::all().iter().map(|baseline| Self {
             name: baseline.name.to_owned(),
-            own: None,
+            law: Law::Baseline,
         });
         own.into_iter().chain(baselines).collect()
     }
@@ -65,8 +87,11 @@ impl Policy {
     /// What is meant by a name, or by `name:number`.
     ///
     /// # Errors
-    /// There is none of that name, or it does not take that number.
+    /// There is none of that name, it does not take that number, or it needs a configuration.
     pub fn named(text: &str) -> Result<Self, UnknownPolicy> {
+        if text == CONFIGURED {
+            return Err(UnknownPolicy::NoConfig);
+        }
         let found = own().into_iter().find(|(name, _)| *name == text);
         if found.is_none() {
             baseline::named(text).map_err(|unknown| match unknown {
@@ -80,7 +105,20 @@ impl Policy {
         }
         Ok(Self {
             name: text.to_owned(),
-            own: found.map(|(_, policy)| policy),
+            law: found.map_or(Law::Baseline, |(_, policy)| Law::Own(policy)),
+        })
+    }
+
+    /// What a configuration says, `text` being that of `file`: by the path that a series has for a name, and
+    /// as if all modes were `enforce`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn configured(text: &str, file: &str) -> Result<Self, Invalid> {
+        let config = Config::parse(text, file)?;
+        Ok(Self {
+            name: CONFIGURED.to_owned(),
+            law: Law::Configured(Box::new(config), text.to_owned()),
         })
     }
 
@@ -92,20 +130,56 @@ impl Policy {
 
     /// Makes its controller for a node with these workloads.
     pub(super) fn controller(&self, pack: &Pack) -> Option<Box<dyn Controller + Send>> {
-        let Some(policy) = self.own else {
+        if self.law == Law::Baseline {
             return baseline::named(&self.name).ok();
+        }
+        Some(Box::new(Trimtab::new(self.settings(pack), self.own(pack))))
+    }
+
+    /// By slot how each workload is to be steered by ours; `None` for one that is left alone.
+    fn own(&self, pack: &Pack) -> Vec<Option<Own>> {
+        let rules = match &self.law {
+            Law::Configured(config, _) => Some(Configured::new(Config::clone(config), pack.room())),
+            _ => None,
         };
-        let own = |workload: &Workload| {
+        let said = |about: &About, workload: &Workload| match &self.law {
+            Law::Baseline => None,
+            Law::Own(policy) => Some((*policy, Resource::ALL.map(|one| Some(Bounds::of(one))))),
+            Law::Configured(..) => {
+                let name = &about.head.name;
+                let limits = [workload.cpu_limit, workload.memory_limit];
+                rules.as_ref()?.of(&Origin::new(name, name), limits)
+            }
+        };
+        let own = |(about, workload): (&About, &Workload)| {
+            let (policy, mut bounds) = said(about, workload)?;
             let wants = [workload.demand.is_some(), workload.memory.is_some()];
-            let bounds = |resource| Bounds::of(resource);
-            Some(Own {
-                policy,
-                bounds: Resource::ALL
-                    .map(|resource| wants[resource.index()].then(|| bounds(resource))),
-            })
+            for (bounds, wants) in bounds.iter_mut().zip(wants) {
+                *bounds = bounds.filter(|_| wants);
+            }
+            Some(Own { policy, bounds })
         };
-        let own = pack.workloads.iter().map(own).collect();
-        Some(Box::new(Trimtab::new(self.settings(pack), own)))
+        pack.series.iter().zip(&pack.workloads).map(own).collect()
+    }
+
+    /// How many workloads of a node a configuration leaves alone.
+    pub(super) fn left_alone(&self, pack: &Pack) -> u64 {
+        match &self.law {
+            Law::Configured(..) => {
+                let own = self.own(pack);
+                own.iter().filter(|own| own.is_none()).count() as u64
+            }
+            _ => 0,
+        }
+    }
+
+    /// What tells its scores from those of others.
+    pub(super) fn digest(&self, digest: Digest) -> Digest {
+        let digest = digest.text(&self.name);
+        match &self.law {
+            Law::Configured(_, text) => digest.text(text),
+            _ => digest,
+        }
     }
 
     /// The node with what this policy keeps free on it.
@@ -116,14 +190,21 @@ impl Policy {
         }
     }
 
-    /// What it keeps to on a node: ours, their defaults. A node that is made for one workload has no
-    /// size of which to keep a part free.
+    /// What it keeps to on a node. One that is made for a single workload has no size of which to keep
+    /// a part free.
     fn settings(&self, pack: &Pack) -> Settings {
-        if self.own.is_none() || !pack.shared {
-            return Settings::default();
-        }
-        let node = [pack.setup.cpus, pack.setup.memory];
-        let settings = Agent::default().settings;
-        settings.map(|resource, share| share.of(node[resource.index()]))
+        let settings = match &self.law {
+            Law::Own(_) => Agent::default().settings,
+            Law::Configured(config, _) => config.agent.settings,
+            Law::Baseline => return Settings::default(),
+        };
+        let node = pack.room();
+        settings.map(|resource, share| {
+            if pack.shared {
+                share.of(node[resource.index()])
+            } else {
+                Amount::ZERO
+            }
+        })
     }
 }

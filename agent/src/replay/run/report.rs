@@ -42,6 +42,8 @@ pub struct SourceReport {
     pub series: u64,
     /// Nodes on which they were run.
     pub nodes: u64,
+    /// Series that a configuration which was replayed leaves alone.
+    pub left_alone: u64,
     /// How long they are together.
     pub time: u128,
     /// Series of which only the beginning was run.
@@ -170,7 +172,7 @@ impl Report {
             let node = EachNode {
                 source,
                 series: pack.series.len(),
-                room: [pack.setup.cpus, pack.setup.memory],
+                room: pack.room(),
                 time: pack.until,
                 scores: vec![Score::default(); policies],
             };
@@ -180,6 +182,11 @@ impl Report {
             let first = self.first.entry(source);
             first.or_insert_with(|| Arc::clone(pack));
         }
+    }
+
+    /// A configuration selects none of so many series of a source.
+    pub(super) fn leave_alone(&mut self, source: &'static str, series: u64) {
+        self.source(source).left_alone += series;
     }
 
     /// A node has been run under a policy: the scores of its series, in their order.

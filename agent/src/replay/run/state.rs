@@ -97,12 +97,12 @@ impl State {
     /// Under what the scores of a node and a policy are kept.
     pub(super) fn key(&self, pack: &Pack, policy: &Policy, options: &Options) -> u64 {
         let rules = options.rules;
-        self.program
+        let series = self
+            .program
             .number(rules.window.0)
             .number(rules.objective.0)
-            .number(pack.digest)
-            .text(policy.name())
-            .mixed()
+            .number(pack.digest);
+        policy.digest(series).mixed()
     }
 
     pub(super) fn get(&self, key: u64) -> Option<&Vec<Score>> {

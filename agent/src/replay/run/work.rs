@@ -93,7 +93,14 @@ impl Shared<'_> {
         };
         match self.score(&pack, policy, options) {
             Ok((scores, reused)) => {
-                lock(&self.input).1.score(&pack, index, &scores, reused);
+                let left_alone = policy.left_alone(&pack);
+                {
+                    let report = &mut lock(&self.input).1;
+                    report.score(&pack, index, &scores, reused);
+                    if let Some(source) = pack.source() {
+                        report.leave_alone(source, left_alone);
+                    }
+                }
                 let progress = {
                     let mut progress = lock(&self.progress);
                     progress.runs += 1;
