@@ -3,7 +3,11 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    fs,
     io::Write as _,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -105,4 +109,59 @@ fn a_million_rows_take_no_more_memory_than_a_thousand() {
         "{little} and {much} bytes"
     );
     assert!(much < 512 << 10, "{much} bytes");
+}
+
+/// So many series of 2,000 rows each, no two of which are alike.
+fn series(count: u64) -> Vec<u8> {
+    let mut table = b"name,t,use,rss\n".to_vec();
+    for row in 0..count * 2_000 {
+        let (name, minute) = (row / 2_000, row % 2_000);
+        let (milli, mib) = (row * 7_919 % 997, 64 + row % 211);
+        writeln!(table, "w{name},{},{milli},{mib}", minute * 60).unwrap();
+    }
+    table
+}
+
+/// The most memory that a replay of a file has had, in KiB.
+fn peak(files: &Files, name: &str, together: &[&str]) -> u64 {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_trimtab"))
+        .args([
+            "replay",
+            "--threads",
+            "2",
+            "--policy",
+            "static",
+            "--columns",
+        ])
+        .arg("series=name,time=t:s,cpu=use:millicores,memory=rss:MiB")
+        .args(together)
+        .arg(files.path().join(name))
+        .env_remove("TRIMTAB_CONFIG")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", program.id());
+    let mut peak = 0;
+    let ended = loop {
+        if let Some(ended) = program.try_wait().unwrap() {
+            break ended;
+        }
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak = kib.unwrap_or(0).max(peak);
+        thread::sleep(Duration::from_millis(2));
+    };
+    assert!(ended.success() && peak > 0, "{ended}, {peak} KiB");
+    peak
+}
+
+#[test]
+fn a_run_of_many_series_takes_no_more_memory_than_of_few() {
+    let files = Files::new(&[("20.csv", &series(20)), ("300.csv", &series(300))]);
+    for together in [&[][..], &["--together", "4"]] {
+        let [little, much] = ["20.csv", "300.csv"].map(|name| peak(&files, name, together));
+        // Kept, the others would take 48 bytes a row: 26 MiB.
+        assert!(much <= little + (6 << 10), "{little} and {much} KiB");
+    }
 }

@@ -25,8 +25,17 @@ pub(crate) fn cpu_s(pid: u32) -> Result<f64> {
 
 /// Resident memory of a process, in MiB.
 pub(crate) fn rss_mib(pid: u32) -> Result<f64> {
+    status_mib(pid, "VmRSS:")
+}
+
+/// The most resident memory that a process has had, in MiB.
+pub(crate) fn peak_mib(pid: u32) -> Result<f64> {
+    status_mib(pid, "VmHWM:")
+}
+
+fn status_mib(pid: u32, field: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    Ok(number(kib.context("no VmRSS")?) / 1024.0)
+    Ok(number(kib.with_context(|| format!("no {field}"))?) / 1024.0)
 }

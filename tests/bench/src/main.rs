@@ -12,6 +12,7 @@ mod programs;
 mod quiet;
 mod reaction;
 mod record;
+mod replay;
 mod requests;
 mod runq;
 mod server;
@@ -68,6 +69,8 @@ enum Bench {
     Record(record::Args),
     /// What the probe of TCP requests says beside a packet capture, and what it costs.
     Requests(requests::Args),
+    /// What very many rows of history take: memory and time.
+    Replay(replay::Args),
     /// The same loads in the kernel and in the simulated node.
     Simulator(simulator::Args),
     /// The main job, live, on this host.
@@ -91,6 +94,7 @@ fn main() -> Result<ExitCode> {
         Bench::Control(args) => control::run(&args, json),
         Bench::Record(args) => record::run(&args, json),
         Bench::Requests(args) => requests::run(&args, json),
+        Bench::Replay(args) => replay::run(&args, json),
         Bench::Simulator(args) => simulator::run(&args, json),
         Bench::Demo(args) => demo::run(&args, json),
     }

@@ -84,8 +84,8 @@ pub(super) struct Series {
 }
 
 impl Load {
-    pub(super) fn new(demand: &Demand, start: Nanos) -> Self {
-        match demand.clone() {
+    pub(super) fn new(demand: Demand, start: Nanos) -> Self {
+        match demand {
             Demand::Series {
                 steps,
                 repeat,

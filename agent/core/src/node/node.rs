@@ -5,6 +5,7 @@ use crate::signal::{Amount, Event, Nanos, Slot};
 use super::{
     calendar::Calendar,
     controller::{Controller, NodeSeen, Seen, Write},
+    load::Load,
     meter::Meter,
     orders::Orders,
     setup::{Setup, Workload},
@@ -108,7 +109,7 @@ impl Node {
         let parent = parent.filter(|parent| {
             self.states
                 .get(*parent)
-                .is_some_and(|parent| parent.setup.demand.is_none())
+                .is_some_and(|parent| matches!(parent.load, Load::Nothing))
         });
         let index = self.tree.add(parent, workload.weight);
         self.states.push(State {

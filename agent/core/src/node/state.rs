@@ -25,6 +25,7 @@ pub(super) enum Life {
 /// One workload under way.
 #[derive(Clone, Debug)]
 pub(super) struct State {
+    /// Without what it wants, which is in `load` and `memory`.
     pub(super) setup: Workload,
     pub(super) life: Life,
     pub(super) started: Nanos,
@@ -51,7 +52,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(setup: Workload) -> Self {
+    pub(super) fn new(mut setup: Workload) -> Self {
+        // Long demands are not kept twice.
+        let (demand, memory) = (setup.demand.take(), setup.memory.take());
         Self {
             life: Life::Away(setup.start),
             started: setup.start,
@@ -60,11 +63,8 @@ impl State {
             rate: 0,
             runnable: 0,
             cpu: Bandwidth::new(setup.cpu_limit, setup.burst, setup.period, setup.phase),
-            load: match &setup.demand {
-                Some(demand) => Load::new(demand, setup.start),
-                None => Load::Nothing,
-            },
-            memory: Memory::new(setup.memory.clone(), setup.start),
+            load: demand.map_or(Load::Nothing, |demand| Load::new(demand, setup.start)),
+            memory: Memory::new(memory, setup.start),
             memory_limits: [setup.memory_limit, setup.memory_high],
             meter: Meter::default(),
             limits: [0; 2],

@@ -142,7 +142,10 @@ impl Case {
 
 impl Said {
     /// The node, which has twice the most that the workload ever had or used, and the workload.
-    fn node(self, until: Nanos, seed: u64) -> Option<(Setup, Workload)> {
+    fn node(mut self, until: Nanos, seed: u64) -> Option<(Setup, Workload)> {
+        for steps in [&mut self.cpu, &mut self.memory, &mut self.requests] {
+            steps.0.shrink_to_fit();
+        }
         let flows = !self.cpu.0.is_empty();
         let requests = (!flows && !self.requests.0.is_empty()).then_some(Requests {
             steps: self.requests.0,
