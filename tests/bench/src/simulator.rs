@@ -1,4 +1,4 @@
-//! The same loads under the same quotas in the kernel and in the simulated node, side by side.
+//! The same loads under the same limits in the kernel and in the simulated node, side by side.
 //!
 //! Bursts come at distances that are no multiple of the period, so that they meet it at many phases. The
 //! simulated node is told two things of the kernel: when periods ended, which the kernel draws by lot,
@@ -6,6 +6,7 @@
 
 mod case;
 mod kernel;
+mod memory;
 mod simulated;
 
 use std::{process::ExitCode, time::Duration};
@@ -17,7 +18,7 @@ use self::case::{Case, Figures};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How long each load lasts
+    /// How long each load lasts that is not about memory
     #[arg(long, default_value = "12s")]
     duration: humantime::Duration,
     /// Only the loads whose name contains this
@@ -29,8 +30,9 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Row {
     load: &'static str,
-    /// What a piece of the load costs, which the simulated node is given.
-    demand_ms: f64,
+    /// What a piece of the load costs, which the simulated node is given; `None` of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demand_ms: Option<f64>,
     figure: &'static str,
     kernel: f64,
     simulated: f64,
@@ -54,6 +56,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
         let simulated = simulated::run(&case, args.duration.into(), demand, phase)?;
         rows.extend(compare(&case, &kernel, &simulated));
     }
+    rows.extend(memory::rows(&args.only)?);
     let deviations = rows.iter().map(|row| (row.ratio - 1.0).abs());
     let report = Report {
         worst_deviation: deviations.fold(0.0, f64::max),
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     }
     for row in &report.rows {
         println!(
-            "{:24} {:18} kernel {:10.2}  simulated {:10.2}  ratio {:.3}",
+            "{:43} {:18} kernel {:10.2}  simulated {:10.2}  ratio {:.3}",
             row.load, row.figure, row.kernel, row.simulated, row.ratio
         );
     }
@@ -78,7 +81,7 @@ fn compare(case: &Case, of_kernel: &Figures, simulated: &Figures) -> Vec<Row> {
     pairs
         .map(|((figure, kernel), (_, simulated))| Row {
             load: case.name,
-            demand_ms: of_kernel.demand_ms,
+            demand_ms: Some(of_kernel.demand_ms),
             figure,
             kernel,
             simulated,
