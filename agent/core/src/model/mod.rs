@@ -1,12 +1,14 @@
 //! What is known of each workload over time.
 
 pub mod energy;
+pub mod forecast;
 pub mod gpu;
 pub mod throttling;
 pub mod usage;
 pub mod waiting;
 pub mod window;
 
+pub use forecast::{Foreseen, Outlook, Pattern};
 pub use gpu::{GpuTick, GpuWait};
 pub use throttling::Throttling;
 pub use usage::Usage;
