@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use trimtab_core::decide::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
 use trimtab_core::decide::{Quantity, explain};
+use trimtab_core::model::Pattern;
 use trimtab_core::signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend};
 
 fn spend(resource: Resource, cause: Cause, from: u64, to: u64) -> Spend {
@@ -147,6 +148,38 @@ fn decisions() {
         ..trim()
     };
     assert_snapshot!(recall, @"cpu 2.00 CPU -> 1.10 CPU: the pool is short and this loan is idle: lent 1.90 CPU, use 1.00 CPU; bounded from 0.10 CPU to 1.10 CPU by present use; without this nobody else could have 0.90 CPU");
+}
+
+#[test]
+fn what_is_foreseen() {
+    let ahead = |pattern, margin| Reason {
+        from: Amount(240_000),
+        to: Amount(720_000),
+        rule: Rule::Ahead,
+        inputs: vec![
+            Input::Foreseen {
+                expected: Amount(600_000),
+                upper: Amount(630_000),
+                within: Nanos::MINUTE,
+                pattern,
+            },
+            Input::Margin(margin),
+            Input::Use(Amount(200_000)),
+        ],
+        clamps: Vec::new(),
+        otherwise: Otherwise::Throttled(Amount(240_000)),
+        ..trim()
+    };
+    assert_snapshot!(ahead(Pattern::Hour, 20), @"cpu 0.24 CPU -> 0.72 CPU: need is about to exceed the limit: 0.60 CPU within 60 s, at most 0.63 CPU, foreseen from this minute of other hours, margin 20 %, use 0.20 CPU; without this it would be throttled at 0.24 CPU until the period ends");
+    assert_snapshot!(ahead(Pattern::Day, 20), @"cpu 0.24 CPU -> 0.72 CPU: need is about to exceed the limit: 0.60 CPU within 60 s, at most 0.63 CPU, foreseen from this time of other days, margin 20 %, use 0.20 CPU; without this it would be throttled at 0.24 CPU until the period ends");
+    let kept = Reason {
+        from: Amount(2_000_000),
+        to: Amount(720_000),
+        rule: Rule::Trim,
+        otherwise: Otherwise::Idle(Amount(1_280_000)),
+        ..ahead(Pattern::Trend, 30)
+    };
+    assert_snapshot!(kept, @"cpu 2.00 CPU -> 0.72 CPU: need and margin are below the limit: 0.60 CPU within 60 s, at most 0.63 CPU, foreseen from its trend, margin 30 %, use 0.20 CPU; without this 1.28 CPU would stay held and unused");
 }
 
 #[test]

@@ -132,7 +132,7 @@ pub(super) struct Record {
     pub(super) limit: Key<Memory>,
 }
 
-/// One `[[policy]]`. The parameters of both kinds stand side by side, so that each keeps its place.
+/// One `[[policy]]`. The parameters of all kinds stand side by side, so that each keeps its place.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Policy {
@@ -145,6 +145,8 @@ pub(super) struct Policy {
     pub(super) percentile: Key<i64>,
     pub(super) window: Key<Duration>,
     pub(super) margin: Key<i64>,
+    pub(super) lead: Key<Duration>,
+    pub(super) coverage: Key<i64>,
     pub(super) high: Key<i64>,
     pub(super) low: Key<i64>,
     pub(super) r#for: Key<Duration>,
@@ -182,6 +184,8 @@ pub(super) enum Kind {
     Headroom,
     /// Two thresholds and a factor.
     Threshold,
+    /// A percentile and a margin, and what is foreseen.
+    Predictive,
 }
 
 /// `cpu.*` and `memory.*`.

@@ -63,6 +63,10 @@ fn documented_defaults_are_the_defaults() {
         kind: Kind::Threshold(Threshold::default()),
         ..Policy::new("batch", Selector::new(&["/batch.slice/**"]).unwrap())
     };
+    let reports = Policy {
+        kind: Kind::Predictive(Predictive::default()),
+        ..Policy::new("reports", Selector::new(&["/reports.slice/*"]).unwrap())
+    };
     let pattern = |text: &str| Pattern::new(text).unwrap();
     let labels = [
         ("app.kubernetes.io/name".to_owned(), pattern("web")),
@@ -95,7 +99,7 @@ fn documented_defaults_are_the_defaults() {
     assert_eq!(
         config,
         Config {
-            policies: vec![asked(services), batch, shop],
+            policies: vec![asked(services), batch, reports, shop],
             ..Config::default()
         }
     );

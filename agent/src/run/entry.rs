@@ -353,6 +353,23 @@ fn inputs(resource: Resource, from: &Input) -> Vec<view::Input> {
         Input::PoolLeft(left) => amount("pool-left", left),
         Input::NodeLeft(left) => amount("node-left", left),
         Input::Held(held) => amount("held", held),
+        Input::Foreseen {
+            expected,
+            upper,
+            within,
+            pattern,
+        } => vec![
+            input(
+                "foreseen",
+                Value::Quantity(Quantity::new(resource, expected)),
+            ),
+            input(
+                "foreseen-at-most",
+                Value::Quantity(Quantity::new(resource, upper)),
+            ),
+            input("foreseen-within", Value::DurationNs(within.0)),
+            input("foreseen-from", Value::Text(word(&pattern))),
+        ],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use trimtab_core::{
-    decide::{Bounds, Engine, Headroom, Policy, Settings, Threshold, WorkloadSpec},
+    decide::{Bounds, Engine, Headroom, Policy, Predictive, Settings, Threshold, WorkloadSpec},
     signal::{Amount, Mode, Nanos, Resource, Slot},
     snapshot::{CpuSignals, NodeSignals, Snapshot, WorkloadSignals},
 };
@@ -136,6 +136,51 @@ fn headroom_takes_back_what_hurt() {
     assert!(next - undone >= 120, "{undone} {next}");
     // 0.65, the target with the wider margin, is more than 90 % of that.
     example.stays(service);
+}
+
+/// 0.25 CPU, and 0.60 for five minutes from the 30th of each hour on.
+fn reports(second: u64) -> u64 {
+    if (30..35).contains(&(second / 60 % 60)) {
+        600_000
+    } else {
+        250_000
+    }
+}
+
+#[test]
+fn predictive() {
+    let mut example = Example::new(Policy::Predictive(Predictive::default()), 2_000_000);
+    let mut moves = Vec::new();
+    let mut why = String::new();
+    for _ in 0..3 * 3600 {
+        let used = reports(example.second);
+        if let Some((to, reason)) = example.tick(used, 0) {
+            moves.push((example.second / 60, to / 1_000));
+            if example.second == (2 * 60 + 29) * 60 {
+                why = reason;
+            }
+        }
+    }
+    let minutes = |from: u64| {
+        let within = moves.iter().filter(|(minute, _)| *minute / 60 == from);
+        within.copied().collect::<Vec<_>>()
+    };
+    let first = [
+        (3, 1_000),
+        (3, 500),
+        (3, 300),
+        (30, 720),
+        (35, 360),
+        (36, 300),
+    ];
+    assert_eq!(minutes(0), first);
+    assert_eq!(minutes(1), [(90, 720), (95, 360), (96, 300)]);
+    assert_eq!(minutes(2), [(149, 720), (155, 360), (156, 300)]);
+    has_row("POLICY-predictive.md", "0.30 -> 0.72");
+    has_row("POLICY-predictive.md", "0.72 -> 0.36 -> 0.30");
+    let page = fs::read_to_string(root().join("docs/POLICY-predictive.md")).unwrap();
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains(&why) && !why.is_empty(), "{why}");
 }
 
 #[test]

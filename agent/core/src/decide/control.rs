@@ -8,7 +8,7 @@ use super::policy::{Cut, Memory};
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
-use crate::model::Usage;
+use crate::model::{Foreseen, Outlook, Usage};
 use crate::signal::{Amount, Nanos, Resource};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,10 @@ pub(super) struct Control {
     /// A limit read that is not `known`: nothing is decided until it is cleared up.
     pub(super) doubt: Option<Amount>,
     pub(super) usage: Usage,
+    /// What can be foreseen of its need, under a policy that looks ahead.
+    pub(super) outlook: Option<Box<Outlook>>,
+    /// A rise that is foreseen now.
+    pub(super) foreseen: Option<Foreseen>,
     pub(super) memory: Memory,
     /// The last trim.
     pub(super) cut: Option<Cut>,
@@ -89,6 +93,8 @@ impl Control {
             seq: 0,
             doubt: None,
             usage: Usage::new(span),
+            outlook: None,
+            foreseen: None,
             memory: Memory::default(),
             cut: None,
             raised: Nanos(0),

@@ -211,11 +211,15 @@ impl Engine {
         };
         let span = window(&policy);
         let same_span = span == window(&workload.policy);
+        let looks_ahead = matches!(policy, Policy::Predictive(_));
         workload.policy = policy;
         for (control, bounds) in workload.controls.iter_mut().zip(bounds) {
             match (control.as_mut(), bounds) {
                 (Some(control), Some(bounds)) => {
                     control.bounds = bounds;
+                    if !looks_ahead {
+                        (control.outlook, control.foreseen) = (None, None);
+                    }
                     if !same_span {
                         control.usage = Usage::new(span);
                     }
@@ -337,5 +341,6 @@ fn window(policy: &Policy) -> Nanos {
     match policy {
         Policy::Threshold(_) => Nanos::MINUTE,
         Policy::Headroom(headroom) => headroom.window,
+        Policy::Predictive(predictive) => predictive.reactive.window,
     }
 }

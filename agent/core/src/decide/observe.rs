@@ -59,6 +59,7 @@ impl Engine {
                 Amount::UNLIMITED,
             ));
         }
+        self.foresee(now, signals.slot, Resource::Cpu);
     }
 
     /// Whether the period is another one than was known. We never set periods, so that this is
@@ -139,6 +140,7 @@ impl Engine {
             );
             out.twins.push(event);
         }
+        self.foresee(now, signals.slot, Resource::Memory);
     }
 
     /// What the node's memory has left beyond the reserve.

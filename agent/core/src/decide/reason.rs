@@ -1,5 +1,6 @@
 //! Why a limit was changed, or left: structured, so that a program can read it as well.
 
+use crate::model::Pattern;
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,8 @@ pub enum Rule {
     Share,
     /// What was lent kept others waiting, who use no more than their own.
     CallIn,
+    /// Predictive: a rise is foreseen for which the limit would be too low.
+    Ahead,
 }
 
 impl Rule {
@@ -112,6 +115,17 @@ pub enum Input {
     NodeLeft(Amount),
     /// The limit that somebody else has written.
     Held(Amount),
+    /// What is foreseen.
+    Foreseen {
+        /// The most that is expected.
+        expected: Amount,
+        /// The upper end of its interval.
+        upper: Amount,
+        /// From now on for so long.
+        within: Nanos,
+        /// What says so.
+        pattern: Pattern,
+    },
 }
 
 /// A guardrail that changed a proposal.

@@ -45,6 +45,7 @@ impl Engine {
                 limit: if limit.is_unlimited() { ceiling } else { limit },
                 usage: &control.usage,
                 cut: control.cut.filter(|cut| cut.to_blame(now)),
+                foreseen: control.foreseen,
             },
             unlimited: limit.is_unlimited(),
             memory: &control.memory,

@@ -1,6 +1,7 @@
 //! Reasons as sentences.
 
 use super::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
+use crate::model::Pattern;
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource};
 use std::fmt::{Display, Formatter, Result};
 
@@ -107,6 +108,17 @@ impl Display for Rule {
             Self::Recall => "the pool is short and this loan is idle",
             Self::Share => "the pool is short and this is more than an even share",
             Self::CallIn => "what was lent kept others waiting",
+            Self::Ahead => "need is about to exceed the limit",
+        })
+    }
+}
+
+impl Display for Pattern {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Trend => "its trend",
+            Self::Hour => "this minute of other hours",
+            Self::Day => "this time of other days",
         })
     }
 }
@@ -169,6 +181,17 @@ impl Part for Input {
             Self::PoolLeft(amount) => write!(f, "pool left {}", q(amount)),
             Self::NodeLeft(amount) => write!(f, "node left {}", q(amount)),
             Self::Held(amount) => write!(f, "the kernel holds {}", q(amount)),
+            Self::Foreseen {
+                expected,
+                upper,
+                within,
+                pattern,
+            } => write!(
+                f,
+                "{} within {within}, at most {}, foreseen from {pattern}",
+                q(expected),
+                q(upper)
+            ),
         }
     }
 }

@@ -179,6 +179,8 @@ pub enum Policy {
     Threshold(Threshold),
     /// A high percentile of use and a margin on top.
     Headroom(Headroom),
+    /// The same, and ahead of a rise that the workload's own past foretells.
+    Predictive(Predictive),
 }
 
 impl Default for Policy {
@@ -230,6 +232,28 @@ impl Default for Headroom {
             percentile: 95,
             window: Nanos::MINUTE,
             margin: 20,
+        }
+    }
+}
+
+/// Parameters of [`Policy::Predictive`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Predictive {
+    /// What it does where nothing is foreseen, and below which it never stays.
+    pub reactive: Headroom,
+    /// How far it looks ahead.
+    pub lead: Nanos,
+    /// How many percent of what comes lie below the interval's upper end in the long run.
+    pub coverage: u32,
+}
+
+impl Default for Predictive {
+    fn default() -> Self {
+        Self {
+            reactive: Headroom::default(),
+            lead: Nanos::MINUTE,
+            coverage: 90,
         }
     }
 }

@@ -62,7 +62,13 @@ fn usual(control: &Control) -> u64 {
     if limit.is_unlimited() {
         return 0;
     }
-    let demand = control.usage.demand(PERCENTILE);
+    // A rise that was foreseen, and for which there is room, is not unusual when it comes.
+    let foreseen = control.foreseen.map(|foreseen| foreseen.expected);
+    let foreseen = foreseen.filter(|expected| *expected < limit);
+    let demand = control
+        .usage
+        .demand(PERCENTILE)
+        .max(foreseen.unwrap_or_default());
     let usual = demand.percent(125).0.min(demand.0.midpoint(limit.0));
     let room = match control.resource {
         Resource::Cpu => limit.0 / 16,

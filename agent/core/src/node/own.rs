@@ -220,6 +220,7 @@ impl Controller for Trimtab {
         match self.own.iter().flatten().next().map(|own| own.policy) {
             Some(Policy::Threshold(_)) => "trimtab-threshold",
             Some(Policy::Headroom(_)) => "trimtab-headroom",
+            Some(Policy::Predictive(_)) => "trimtab-predictive",
             None => "trimtab",
         }
     }

@@ -90,6 +90,10 @@ pub struct Ticked {
 /// One thing in a recording.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is read at a time, and used at once"
+)]
 pub enum Item {
     /// Where it begins.
     Key(Box<Key>),

@@ -1,6 +1,6 @@
 //! Our own two loops steer a simulated node by the same law as a real one.
 
-use trimtab_core::decide::{Bounds, Policy, Settings, Threshold};
+use trimtab_core::decide::{Bounds, Policy, Predictive, Settings, Threshold};
 use trimtab_core::node::{
     Controller, Demand, Happened, MemoryDemand, MemoryStep, Node, Own, Trimtab, Workload,
 };
@@ -30,12 +30,48 @@ fn steer(mut node: Node, controller: &mut dyn Controller, until: Nanos) -> (Node
 fn a_burst_is_lifted_before_it_is_throttled() {
     let without = steer(bursts(ms(10_000)), &mut Still, ms(MINUTE)).0;
     assert!(without.meter(Slot(0)).unwrap().throttled() > Nanos::SECOND);
-    for policy in [Policy::default(), Policy::Threshold(Threshold::default())] {
+    for policy in [
+        Policy::default(),
+        Policy::Threshold(Threshold::default()),
+        Policy::Predictive(Predictive::default()),
+    ] {
         let with = steer(bursts(ms(10_000)), &mut trimtab(policy), ms(MINUTE)).0;
         let meter = with.meter(Slot(0)).unwrap();
         assert_eq!(meter.throttled(), Nanos(0), "{policy:?}");
         assert_eq!(meter.used(), ms(6 * 300), "{policy:?}");
     }
+}
+
+#[test]
+fn a_job_of_each_hour_is_met_before_it_comes() {
+    // Five minutes of each hour, on one CPU, and a tenth of that in the other 55.
+    let hour = 60 * MINUTE;
+    let steps = [(0, 100_000), (40 * MINUTE, 900_000), (45 * MINUTE, 100_000)];
+    let steps = steps.map(|(at, rate)| (ms(at), Amount(rate)));
+    let demand = Demand::Series {
+        steps: steps.to_vec(),
+        repeat: Some(ms(hour)),
+        threads: 1,
+    };
+    let lifts = |policy| {
+        let node = node(2, [Workload::cpu(demand.clone(), Amount(1_000_000))]);
+        let (node, log) = steer(node, &mut trimtab(policy), ms(5 * hour));
+        assert_eq!(
+            node.meter(Slot(0)).unwrap().throttled(),
+            Nanos(0),
+            "{policy:?}"
+        );
+        // Those that are not made within the milliseconds after a look of the slow loop.
+        let last = log.iter().filter(|happened| match happened {
+            Happened::Written { time, .. } => {
+                *time > ms(4 * hour) && time.0 % Nanos::SECOND.0 > 3 * Nanos::MILLI.0
+            }
+            _ => false,
+        });
+        last.count()
+    };
+    assert!(lifts(Policy::default()) > 0, "the fast loop has to answer");
+    assert_eq!(lifts(Policy::Predictive(Predictive::default())), 0);
 }
 
 #[test]

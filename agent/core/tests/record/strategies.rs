@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use trimtab_core::decide::{
-    Bounds, CalledIn, Headroom, Policy, Record, Refusal, Settings, Settled, Synced, Threshold,
-    WorkloadSpec,
+    Bounds, CalledIn, Headroom, Policy, Predictive, Record, Refusal, Settings, Settled, Synced,
+    Threshold, WorkloadSpec,
 };
 use trimtab_core::record::{Call, Origin};
 use trimtab_core::signal::{
@@ -248,6 +248,10 @@ fn policy() -> impl Strategy<Value = Policy> {
         (1..100_u32).prop_map(|percentile| Policy::Headroom(Headroom {
             percentile,
             ..Headroom::default()
+        })),
+        (1..100_u32).prop_map(|coverage| Policy::Predictive(Predictive {
+            coverage,
+            ..Predictive::default()
         })),
         (1..100_u32).prop_map(|high| Policy::Threshold(Threshold {
             high,

@@ -3,7 +3,7 @@
 
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
-use trimtab_core::decide::{Bounds, Headroom, Policy, Record, Settings, Threshold};
+use trimtab_core::decide::{Bounds, Headroom, Policy, Predictive, Record, Settings, Threshold};
 use trimtab_core::signal::{Amount, Cause, Mode, Nanos, Resource};
 use trimtab_core::snapshot::Snapshot;
 
@@ -108,16 +108,20 @@ fn adopt(world: &mut World, random: &mut Random, slot: usize) {
     } else {
         Mode::Enforce
     };
-    let policy = if random.one_in(2) {
-        Policy::Threshold(Threshold {
+    let headroom = Headroom {
+        window: Nanos(10 * Nanos::SECOND.0),
+        ..Headroom::default()
+    };
+    let policy = match random.below(3) {
+        0 => Policy::Threshold(Threshold {
             duration: Nanos(random.below(4) * Nanos::SECOND.0),
             ..Threshold::default()
-        })
-    } else {
-        Policy::Headroom(Headroom {
-            window: Nanos(10 * Nanos::SECOND.0),
-            ..Headroom::default()
-        })
+        }),
+        1 => Policy::Headroom(headroom),
+        _ => Policy::Predictive(Predictive {
+            reactive: headroom,
+            ..Predictive::default()
+        }),
     };
     let bounds = Resource::ALL.map(|resource| random.bounds(resource));
     world.adopt(slot, group, mode, policy, bounds);

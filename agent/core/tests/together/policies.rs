@@ -4,12 +4,16 @@ use crate::life::{CPU, SECOND, bounds, group, limit, live, one, rules, settings}
 use crate::world::kernel::Version;
 use crate::world::{self, World};
 use trimtab_core::decide::reason::{Guard, Rule};
-use trimtab_core::decide::{Bounds, Headroom, Policy, Threshold};
+use trimtab_core::decide::{Bounds, Headroom, Policy, Predictive, Threshold};
 use trimtab_core::signal::{Amount, Mode, Nanos, Resource, Slot};
 
 #[test]
 fn two_hundred_steady_workloads_are_left_alone() {
-    for policy in [Policy::default(), Policy::Threshold(Threshold::default())] {
+    for policy in [
+        Policy::default(),
+        Policy::Threshold(Threshold::default()),
+        Policy::Predictive(Predictive::default()),
+    ] {
         let mut world = World::new(Version::V2, 64, settings());
         for slot in 0..200 {
             let workload = group(500_000 + 1_000 * slot as u64, 0);

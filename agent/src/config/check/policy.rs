@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use serde_spanned::Spanned;
 use trimtab_core::{
-    decide::{Bounds, Headroom, Policy as Kind, Threshold},
+    decide::{Bounds, Headroom, Policy as Kind, Predictive, Threshold},
     signal::{Amount, Nanos, Resource},
 };
 
@@ -18,6 +18,9 @@ use crate::config::{
 
 /// The longest that anything in a policy may last.
 const LONGEST: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
+
+/// The furthest that a policy may look ahead: forecasts are judged by what came in the next few minutes.
+const LONGEST_LEAD: Nanos = Nanos(60 * Nanos::MINUTE.0);
 
 /// The least CPU limit: 1 ms in the kernel's default period of 100 ms.
 const LEAST_CPU: Amount = Amount(1_000);
@@ -247,6 +250,10 @@ impl Checker<'_> {
             ("window", raw.window.as_ref().map(Spanned::span)),
             ("margin", raw.margin.as_ref().map(Spanned::span)),
         ];
+        let predictive = [
+            ("lead", raw.lead.as_ref().map(Spanned::span)),
+            ("coverage", raw.coverage.as_ref().map(Spanned::span)),
+        ];
         let threshold = [
             ("high", raw.high.as_ref().map(Spanned::span)),
             ("low", raw.low.as_ref().map(Spanned::span)),
@@ -255,11 +262,17 @@ impl Checker<'_> {
         ];
         match kind {
             raw::Kind::Headroom => {
+                self.of_other_kind(&predictive, "headroom", "predictive");
                 self.of_other_kind(&threshold, "headroom", "threshold");
-                self.headroom(raw)
+                Kind::Headroom(self.headroom(raw))
+            }
+            raw::Kind::Predictive => {
+                self.of_other_kind(&threshold, "predictive", "threshold");
+                self.predictive(raw)
             }
             raw::Kind::Threshold => {
                 self.of_other_kind(&headroom, "threshold", "headroom");
+                self.of_other_kind(&predictive, "threshold", "predictive");
                 self.threshold(raw)
             }
         }
@@ -277,9 +290,9 @@ impl Checker<'_> {
         }
     }
 
-    fn headroom(&mut self, raw: &raw::Policy) -> Kind {
+    fn headroom(&mut self, raw: &raw::Policy) -> Headroom {
         let default = Headroom::default();
-        Kind::Headroom(Headroom {
+        Headroom {
             percentile: self.whole(
                 raw.percentile.as_ref(),
                 "percentile",
@@ -293,6 +306,20 @@ impl Checker<'_> {
                 default.window,
             ),
             margin: self.whole(raw.margin.as_ref(), "margin", 0..=1000, default.margin),
+        }
+    }
+
+    fn predictive(&mut self, raw: &raw::Policy) -> Kind {
+        let default = Predictive::default();
+        Kind::Predictive(Predictive {
+            reactive: self.headroom(raw),
+            lead: self.duration(
+                raw.lead.as_ref(),
+                "lead",
+                Nanos(0)..=LONGEST_LEAD,
+                default.lead,
+            ),
+            coverage: self.whole(raw.coverage.as_ref(), "coverage", 50..=99, default.coverage),
         })
     }
 

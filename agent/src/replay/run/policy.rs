@@ -56,11 +56,15 @@ pub enum UnknownPolicy {
 const CONFIGURED: &str = "trimtab-configured";
 
 /// Our own, with their defaults.
-fn own() -> [(&'static str, decide::Policy); 2] {
+fn own() -> [(&'static str, decide::Policy); 3] {
     [
         (
             "trimtab-headroom",
             decide::Policy::Headroom(decide::Headroom::default()),
+        ),
+        (
+            "trimtab-predictive",
+            decide::Policy::Predictive(decide::Predictive::default()),
         ),
         (
             "trimtab-threshold",

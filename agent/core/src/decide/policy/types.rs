@@ -1,7 +1,7 @@
 //! What a policy is given, what it remembers, and what it proposes.
 
 use crate::decide::reason::{Input, Rule};
-use crate::model::Usage;
+use crate::model::{Foreseen, Usage};
 use crate::signal::{Amount, Nanos};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub(in crate::decide) struct Need<'a> {
     pub(in crate::decide) usage: &'a Usage,
     /// The last trim, while it is young enough to blame.
     pub(in crate::decide) cut: Option<Cut>,
+    /// A rise that is foreseen.
+    pub(in crate::decide) foreseen: Option<Foreseen>,
 }
 
 /// What a policy remembers between ticks.
@@ -100,6 +102,12 @@ pub(in crate::decide) enum Basis {
         threshold: u32,
         lasted: Nanos,
     },
+    /// A rise that is foreseen within a time, and the margin on top in percent.
+    Foreseen {
+        foreseen: Foreseen,
+        within: Nanos,
+        margin: u32,
+    },
     /// A trim that hurt.
     Hurt {
         cut: Cut,
@@ -140,6 +148,21 @@ impl Basis {
                     threshold,
                     lasted,
                 }]
+            }
+            Self::Foreseen {
+                foreseen,
+                within,
+                margin,
+            } => {
+                vec![
+                    Input::Foreseen {
+                        expected: foreseen.expected,
+                        upper: foreseen.upper,
+                        within,
+                        pattern: foreseen.pattern,
+                    },
+                    Input::Margin(margin),
+                ]
             }
             Self::Hurt {
                 cut,
