@@ -4,6 +4,7 @@ use super::decision::NoticeKind;
 use super::envelope::EnvelopeUpdate;
 use super::foreign::Foreign;
 use super::grain::{Grain, Round};
+use super::loans::OFTEN;
 use super::policy::{Cut, Memory};
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
@@ -115,6 +116,19 @@ impl Control {
     /// See `Envelope::base`.
     pub(super) fn base(&self, floor: Amount) -> Amount {
         self.grain.quantise(floor.max(self.adopted), Round::Up)
+    }
+
+    /// What of its floor is set aside on the node. Nobody is entitled to a floor that nobody has asked for: it only
+    /// keeps the limit from standing where a burst is throttled without a warning. Of that of CPU only what is needed
+    /// is set aside, as of an idle loan; the rest is there to be lent, until it is needed.
+    pub(super) fn needed_of_floor(&self) -> Amount {
+        let floor = self.grain.quantise(self.bounds.floor, Round::Up);
+        let known = self.usage.samples() > 0;
+        if !self.bounds.default_floor || self.resource == Resource::Memory || !known {
+            return floor;
+        }
+        let need = self.usage.demand(OFTEN).max(self.usage.wanted());
+        floor.min(need.percent(100 + self.bounds.use_headroom))
     }
 
     /// The limit that policies see: the advised one in mode `recommend`.

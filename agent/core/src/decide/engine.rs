@@ -30,6 +30,8 @@ pub struct Engine {
     /// Per slot: floors, for parents at least the sum of their children's. Kept between ticks
     /// only to save the allocation, like the next one.
     pub(super) floors: Vec<[Amount; 2]>,
+    /// Per slot: what is set aside of CPU, as of the last tick.
+    pub(super) set_aside: Vec<Amount>,
     /// Per slot: where this tick's decisions put the limits.
     pub(super) plans: Vec<[Amount; 2]>,
 }
@@ -64,6 +66,7 @@ impl Engine {
             lent: [Amount::ZERO; 2],
             notices: Vec::new(),
             floors: Vec::new(),
+            set_aside: Vec::new(),
             plans: Vec::new(),
         }
     }

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 const RATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 
 /// The percentile of demand that counts as needed often.
-const OFTEN: u32 = 95;
+pub(super) const OFTEN: u32 = 95;
 
 /// What a borrower keeps when its loan is called in.
 #[derive(Clone, Copy)]

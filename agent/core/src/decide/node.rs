@@ -1,5 +1,6 @@
 //! The node's invariant: floors, loans, unmanaged use and the reserve fit into what there is.
 
+use super::control::Control;
 use super::engine::{Engine, Workload};
 use super::grain::Round;
 use crate::signal::{Amount, Resource, Slot};
@@ -35,6 +36,43 @@ impl Engine {
         self.floors = floors;
     }
 
+    /// Computes what is set aside of CPU on the node: a parent's is at least the sum of its children's.
+    pub(super) fn sum_set_aside(&mut self) {
+        let mut set_aside = std::mem::take(&mut self.set_aside);
+        set_aside.clear();
+        set_aside.resize(self.workloads.len(), Amount::ZERO);
+        let index = Resource::Cpu.index();
+        for slot in self.order.iter().rev() {
+            let Some(workload) = self.workload(*slot) else {
+                continue;
+            };
+            let own = workload.controls[index]
+                .as_ref()
+                .map_or(Amount::ZERO, Control::needed_of_floor);
+            let cell = &mut set_aside[slot.0 as usize];
+            let sum = own.max(*cell).min(self.floors[slot.0 as usize][index]);
+            *cell = sum;
+            if let Some(parent) = self.parent(workload) {
+                let cell = &mut set_aside[parent.0 as usize];
+                *cell = cell.plus(sum);
+            }
+        }
+        self.set_aside = set_aside;
+    }
+
+    /// What is set aside on the node for a workload: its floor, but of a floor of CPU that nobody has asked for only
+    /// what is needed.
+    #[must_use]
+    pub fn set_aside(&self, slot: Slot, resource: Resource) -> Amount {
+        let slot = slot.0 as usize;
+        let floor = self.floors.get(slot).map(|floors| floors[resource.index()]);
+        match resource {
+            Resource::Cpu => self.set_aside.get(slot).copied().or(floor),
+            Resource::Memory => floor,
+        }
+        .unwrap_or_default()
+    }
+
     /// The parent, if it is still there.
     fn parent(&self, workload: &Workload) -> Option<Slot> {
         workload
@@ -56,12 +94,12 @@ impl Engine {
                 self.workload(**slot)
                     .is_some_and(|workload| self.parent(workload).is_none())
             });
-            let floors = top_level.fold(Amount::ZERO, |sum, slot| {
-                sum.plus(self.floors[slot.0 as usize][index])
+            let set_aside = top_level.fold(Amount::ZERO, |sum, slot| {
+                sum.plus(self.set_aside(*slot, resource))
             });
             capacity
                 .minus(self.settings.reserve[index])
-                .minus(floors)
+                .minus(set_aside)
                 .minus(unmanaged)
         })
     }

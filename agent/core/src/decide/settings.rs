@@ -79,8 +79,9 @@ pub struct Bounds<A = Amount> {
     /// Never trimmed below this; also what is reserved on the node. Under one bandwidth slice
     /// (5 ms a period) per CPU used, a burst can be throttled before any warning is possible.
     pub floor: A,
-    /// Whether nobody has asked for this floor: then it is no more than what the owner had set, so
-    /// that many small workloads do not set the whole node aside.
+    /// Whether nobody has asked for this floor: then it is no more than what the owner had set, and of
+    /// that of CPU only what is needed is reserved, so that many small workloads do not set the whole
+    /// node aside.
     pub default_floor: bool,
     /// Never lifted above this; the node's capacity caps it as well.
     pub ceiling: A,

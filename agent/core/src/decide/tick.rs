@@ -25,6 +25,7 @@ impl Engine {
         self.observe(now, snapshot, &mut out);
         self.ration(now);
         self.sum_floors();
+        self.sum_set_aside();
         self.pools = self.pool_sizes();
         out.pools = self.pools;
         self.sum_loans();

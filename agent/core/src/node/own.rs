@@ -308,8 +308,9 @@ impl Controller for Trimtab {
         self.desk.spend(&mut orders, event, &mut tell);
     }
 
-    /// CPU: the limit without what is lent, which is taken back when somebody is entitled to it. Memory:
-    /// all of the limit, since what is in use cannot be taken back. Of what is left alone: its request.
+    /// CPU: the limit without what is lent, which is taken back when somebody is entitled to it, and of a floor only
+    /// what is set aside on the node. Memory: all of the limit, since what is in use cannot be taken back. Of what is
+    /// left alone: its request.
     fn held(&self, slot: Slot, resource: Resource) -> Amount {
         let Some(envelope) = self.desk.envelope(slot, resource) else {
             let workload = self.workloads.get(slot.0 as usize);
@@ -317,7 +318,14 @@ impl Controller for Trimtab {
             return request.map_or(Amount::ZERO, |workload| workload.seen.request(resource));
         };
         match resource {
-            Resource::Cpu => envelope.limit.minus(envelope.lent),
+            Resource::Cpu => {
+                let own = envelope.limit.minus(envelope.lent);
+                if own <= envelope.floor {
+                    own.min(self.engine.set_aside(slot, resource))
+                } else {
+                    own
+                }
+            }
             Resource::Memory => envelope.limit,
         }
     }

@@ -72,7 +72,7 @@ impl Figures {
         mean(self.used, self.covered)
     }
 
-    /// Mean of what could not be promised to anybody else: its floor, and what it had been lent.
+    /// Mean of what could not be promised to anybody else: what was set aside of its floor, and what it had been lent.
     #[must_use]
     pub fn held(&self) -> Amount {
         mean(self.held, self.covered)
@@ -227,7 +227,7 @@ fn done(record: &Record) -> Option<(Slot, Resource, Done)> {
     }
 }
 
-/// The floor, and what the limit has beyond it that its owner did not give.
+/// What is set aside of the floor, and what the limit has beyond it that its owner did not give.
 fn held(replay: &Replay, slot: Slot, resource: Resource) -> Amount {
     let Some(view) = replay.engine.view(slot, resource) else {
         return Amount::ZERO;
@@ -238,7 +238,7 @@ fn held(replay: &Replay, slot: Slot, resource: Resource) -> Amount {
     } else {
         view.limit.minus(own)
     };
-    view.floor.plus(loan)
+    replay.engine.set_aside(slot, resource).plus(loan)
 }
 
 fn mean(sum: u128, covered: Nanos) -> Amount {

@@ -71,6 +71,7 @@ impl Random {
         let floor = Amount(unit * self.below(300));
         Some(Bounds {
             floor,
+            default_floor: self.one_in(2),
             ceiling: floor.plus(Amount(unit * self.below(4_000) + 7)),
             step: Amount(unit * self.below(200)),
             lifts_per_minute: 1 + u32::try_from(self.below(600)).expect("small"),

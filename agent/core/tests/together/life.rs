@@ -31,6 +31,7 @@ pub(crate) fn bounds(floor: u64) -> [Option<Bounds>; 2] {
     [
         Some(Bounds {
             floor: Amount(floor),
+            default_floor: false,
             step: Amount(50_000),
             warm_up: Nanos(0),
             ..Bounds::of(Resource::Cpu)

@@ -53,6 +53,44 @@ fn one_burst_gets_the_whole_pool_and_the_next_one_gets_what_lies_idle() {
 }
 
 #[test]
+fn a_floor_that_nobody_asked_for_can_be_lent_until_it_is_needed() {
+    let world = |default_floor| {
+        let mut world = World::new(Version::V2, 2, settings());
+        for slot in 0..30 {
+            let mut bounds = bounds(100_000);
+            bounds[CPU] = bounds[CPU].map(|cpu| Bounds {
+                default_floor: default_floor && slot > 0,
+                ..cpu
+            });
+            let group = group(100_000, 2_000);
+            world.adopt(slot, group, Mode::Enforce, Policy::default(), bounds);
+        }
+        live(&mut world, 3);
+        world
+    };
+    let size = |world: &World| world.desk.pool(Resource::Cpu).size.0;
+    assert_eq!(size(&world(false)), 0, "30 floors of 0.1 CPU on two CPUs");
+    let mut world = world(true);
+    assert_eq!(size(&world), 2_000_000 - 100_000 - 29 * 2_200);
+    assert_eq!(
+        limit(&world, 3, CPU),
+        100_000,
+        "it stands there all the same"
+    );
+    world.kernel.group_mut(0).needs[CPU] = Amount(1_900_000);
+    burst(&mut world);
+    assert!(limit(&world, 0, CPU) > 1_800_000);
+    live(&mut world, 3);
+    world.kernel.group_mut(0).needs[CPU] = Amount(300_000);
+    assert!(rules(&live(&mut world, 5)).is_empty(), "nobody needs it");
+    for slot in 1..30 {
+        world.kernel.group_mut(slot).needs[CPU] = Amount(50_000);
+    }
+    assert_eq!(rules(&live(&mut world, 1)), [Rule::Recall], "within a tick");
+    assert!(limit(&world, 0, CPU) <= 100_000 + size(&world));
+}
+
+#[test]
 fn who_spins_first_gains_nothing() {
     let mut world = alike(4, 2, group(500_000, 100_000), 500_000);
     world.kernel.group_mut(0).needs[CPU] = Amount(4_000_000);

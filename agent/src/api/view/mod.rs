@@ -118,7 +118,7 @@ pub struct Pool {
     pub capacity: Quantity,
     /// What is never lent.
     pub reserve: Quantity,
-    /// Sum of the floors of top-level workloads.
+    /// What is set aside for top-level workloads: their floors, or what is needed of them.
     pub floors: Quantity,
     /// Measured use of groups that no policy selects.
     pub unmanaged: Quantity,
