@@ -233,7 +233,8 @@ fn who_got_no_cpu_is_known_without_a_look_at_it() {
         time
     };
     let begun = now();
-    let sleeper = shell(&group, "exec sleep 1000");
+    // Whoever joins a group while running is not given a CPU there, but its child is.
+    let sleeper = shell(&group, "sleep 0.01; exec sleep 1000");
     thread::sleep(WHILE);
     assert!(loaded.runq().may_have_run(id, begun), "it has started");
     let calm = while_ago();
