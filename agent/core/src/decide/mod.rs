@@ -13,12 +13,14 @@
 //! Beside both, [`Shedding`] keeps the agent itself within its [`Budget`].
 
 mod again;
+pub mod arbitrate;
 pub mod budget;
 mod control;
 pub mod decision;
 pub mod delay;
 pub mod desk;
 pub mod engine;
+pub mod entitlement;
 pub mod envelope;
 pub mod explain;
 mod foreign;
@@ -44,11 +46,13 @@ pub mod thresholds;
 mod tick;
 pub mod view;
 
+pub use arbitrate::{Arbiter, Claim};
 pub use budget::{Budget, Change, Overdraft, Shedding, Standing};
 pub use decision::{Decision, Notice, NoticeKind, Tick};
 pub use delay::{call_in, give_way};
 pub use desk::{Desk, Levers, Pulled, Row};
 pub use engine::Engine;
+pub use entitlement::{Entitlement, Priority};
 pub use envelope::{Envelope, EnvelopeUpdate};
 pub use explain::explain;
 pub use grain::{Grain, Round, quantise};
