@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use trimtab_core::decide::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
-use trimtab_core::decide::{Quantity, explain};
+use trimtab_core::decide::{Entitlement, Priority, Quantity, Rivalry, explain};
 use trimtab_core::model::Pattern;
 use trimtab_core::signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend};
 
@@ -235,4 +235,21 @@ fn reasons_are_data() {
     "#);
     let back: Reason = serde_json::from_str(&serde_json::to_string(&trim()).unwrap()).unwrap();
     assert_eq!(back, trim());
+}
+
+#[test]
+fn rivals() {
+    let stands = |weight, priority| Entitlement { weight, priority };
+    let said = |theirs, ours| {
+        Rivalry {
+            name: "web",
+            theirs,
+            ours,
+        }
+        .to_string()
+    };
+    let normal = stands(100, Priority::Normal);
+    assert_snapshot!(said(stands(1, Priority::High), normal), @"node is full; web (priority high) goes first");
+    assert_snapshot!(said(stands(300, Priority::Normal), normal), @"node is full; web has its share (weight 300 beside 100)");
+    assert_snapshot!(said(stands(100, Priority::Low), normal), @"node is full; web (priority low) keeps what it uses");
 }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 use serde_spanned::Spanned;
-use trimtab_core::signal::{Mode, Resource};
+use trimtab_core::{
+    decide::Priority,
+    signal::{Mode, Resource},
+};
 
 use super::{
     schema::Scheduling,
@@ -161,6 +164,8 @@ pub(super) struct Policy {
     pub(super) use_headroom: Key<i64>,
     pub(super) lifts_per_minute: Key<i64>,
     pub(super) changes_per_minute: Key<i64>,
+    pub(super) priority: Key<Priority>,
+    pub(super) weight: Key<i64>,
 }
 
 /// `match = { ... }`.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use trimtab_core::{
-    decide::{Bounds, Policy as Kind, Settings},
+    decide::{Bounds, Entitlement, Policy as Kind, Settings},
     signal::{Amount, Mode, Nanos, Resource},
 };
 
@@ -295,6 +295,8 @@ pub struct Policy {
     pub mode: Mode,
     /// The rule of its slow loop.
     pub kind: Kind,
+    /// How its workloads stand among others when the node is full.
+    pub entitlement: Entitlement,
     /// How CPU limits may move; `None` leaves CPU alone.
     pub cpu: Option<Bounds<Share>>,
     /// How memory limits may move; `None` leaves memory alone.
@@ -314,6 +316,7 @@ impl Policy {
             matching: None,
             mode: Mode::default(),
             kind: Kind::default(),
+            entitlement: Entitlement::default(),
             cpu: Some(default_bounds(Resource::Cpu)),
             memory: Some(default_bounds(Resource::Memory)),
         }

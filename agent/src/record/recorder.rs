@@ -2,8 +2,8 @@
 
 use trimtab_core::{
     decide::{
-        Audit, Bounds, Engine, EnvelopeUpdate, Notice, Policy, Record, Settings, Thresholds, Tick,
-        WorkloadSpec,
+        Audit, Bounds, Engine, Entitlement, EnvelopeUpdate, Notice, Policy, Record, Settings,
+        Thresholds, Tick, WorkloadSpec,
     },
     record::{Call, Origin, Origins},
     signal::{Amount, Mode, Nanos, Resource, Slot},
@@ -190,14 +190,16 @@ impl Recorder {
         &mut self,
         slot: Slot,
         policy: Policy,
+        entitlement: Entitlement,
         bounds: [Option<Bounds>; 2],
         name: &str,
     ) {
-        self.engine.reconfigure(slot, policy, bounds);
+        self.engine.reconfigure(slot, policy, entitlement, bounds);
         self.origins.rename(slot, name);
         self.note(|| Call::Reconfigure {
             slot,
             policy,
+            entitlement,
             bounds,
             name: name.to_owned(),
         });

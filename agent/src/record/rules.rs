@@ -1,8 +1,8 @@
 //! A configuration as what another engine is to go by.
 
 use trimtab_core::{
-    decide::{Bounds, Policy, Settings},
-    record::{Origin, Rules},
+    decide::Settings,
+    record::{Origin, Rule, Rules},
     signal::{Amount, Resource},
 };
 
@@ -34,7 +34,7 @@ impl Rules for Configured {
 
     /// By its path; where that selects none, the policy that is called as the recorded one was: who a
     /// workload was beyond its path is not recorded.
-    fn of(&self, origin: &Origin, adopted: [Amount; 2]) -> Option<(Policy, [Option<Bounds>; 2])> {
+    fn of(&self, origin: &Origin, adopted: [Amount; 2]) -> Option<Rule> {
         let path = origin.path.trim_matches('/');
         let subject = Subject {
             path: &format!("/{path}"),
@@ -53,6 +53,10 @@ impl Rules for Configured {
                 .map(|share| share.of(self.node[index]));
             Some(bounds.under(adopted[index]))
         });
-        Some((policy.kind, bounds))
+        Some(Rule {
+            policy: policy.kind,
+            entitlement: policy.entitlement,
+            bounds,
+        })
     }
 }

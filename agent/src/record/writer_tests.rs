@@ -8,7 +8,7 @@ use std::{
 };
 
 use trimtab_core::{
-    decide::{Bounds, Policy, Record, Settings, Settled, WorkloadSpec},
+    decide::{Bounds, Entitlement, Policy, Record, Settings, Settled, WorkloadSpec},
     record::{Comparison, Difference, Item, Origin, Replay},
     signal::{Amount, Cause, Denial, Event, Mode, Nanos, Resource, Slot, Spend},
     snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
@@ -55,6 +55,7 @@ impl Node {
                 parent: None,
                 mode: Mode::Enforce,
                 policy: Policy::default(),
+                entitlement: Entitlement::default(),
                 born: Nanos(0),
                 adopted: [Amount(2_000_000), Amount(1 << 30)],
                 held: [Amount(2_000_000), Amount(1 << 30)],

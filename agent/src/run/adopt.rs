@@ -236,6 +236,7 @@ impl Agent {
                 parent,
                 mode: selected.mode,
                 policy: selected.rule,
+                entitlement: selected.entitlement,
                 born: now,
                 adopted: amounts(|limit| limit.adopted),
                 held: amounts(|limit| limit.held),

@@ -162,8 +162,13 @@ impl Agent {
             Some(limit.bounds)
         });
         workload.policy = Arc::clone(&selected.policy);
-        self.engine
-            .reconfigure(slot, selected.rule, bounds, &selected.policy);
+        self.engine.reconfigure(
+            slot,
+            selected.rule,
+            selected.entitlement,
+            bounds,
+            &selected.policy,
+        );
         self.rearm();
     }
 

@@ -370,6 +370,13 @@ fn inputs(resource: Resource, from: &Input) -> Vec<view::Input> {
             input("foreseen-within", Value::DurationNs(within.0)),
             input("foreseen-from", Value::Text(word(&pattern))),
         ],
+        Input::Rival {
+            ref name, theirs, ..
+        } => vec![
+            input("rival", Value::Text(name.clone())),
+            input("rival-priority", Value::Text(word(&theirs.priority))),
+            input("rival-weight", number(theirs.weight.into())),
+        ],
     }
 }
 

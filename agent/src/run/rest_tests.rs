@@ -1,5 +1,5 @@
 use trimtab_core::{
-    decide::{Bounds, Engine, Policy, Settings, WorkloadSpec},
+    decide::{Bounds, Engine, Entitlement, Policy, Settings, WorkloadSpec},
     model::Waiting,
     signal::{Amount, Mode, Nanos, Resource, Slot},
     snapshot::WorkloadSignals,
@@ -71,6 +71,7 @@ impl Ticking {
             parent: None,
             mode,
             policy: Policy::default(),
+            entitlement: Entitlement::default(),
             born: Nanos(0),
             adopted: amounts,
             held: amounts,

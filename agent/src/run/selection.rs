@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trimtab_core::{
-    decide::{Bounds, Policy, Settings},
+    decide::{Bounds, Entitlement, Policy, Settings},
     signal::{Amount, Mode, Resource},
 };
 
@@ -15,6 +15,7 @@ pub(super) struct Selected {
     pub(super) policy: Arc<str>,
     pub(super) mode: Mode,
     pub(super) rule: Policy,
+    pub(super) entitlement: Entitlement,
     pub(super) bounds: [Option<Bounds>; 2],
     /// Whether the policy names the group outright, not by a pattern.
     pub(super) named: bool,
@@ -92,6 +93,7 @@ impl Selection {
             policy: policy.name.as_str().into(),
             mode: policy.mode,
             rule: policy.kind,
+            entitlement: policy.entitlement,
             bounds: Resource::ALL.map(|resource| {
                 let node = self.node[resource.index()];
                 Some(policy.bounds(resource)?.map(|share| share.of(node)))

@@ -3,7 +3,10 @@
 use std::fs;
 
 use trimtab_core::{
-    decide::{Bounds, Engine, Headroom, Policy, Predictive, Settings, Threshold, WorkloadSpec},
+    decide::{
+        Bounds, Engine, Entitlement, Headroom, Policy, Predictive, Settings, Threshold,
+        WorkloadSpec,
+    },
     signal::{Amount, Mode, Nanos, Resource, Slot},
     snapshot::{CpuSignals, NodeSignals, Snapshot, WorkloadSignals},
 };
@@ -28,6 +31,7 @@ impl Example {
             parent: None,
             mode: Mode::Recommend,
             policy,
+            entitlement: Entitlement::default(),
             born: Nanos(0),
             adopted: [Amount(limit), Amount::UNLIMITED],
             held: [Amount(limit), Amount::UNLIMITED],

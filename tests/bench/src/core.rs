@@ -10,7 +10,7 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use trimtab_core::{
-    decide::{Bounds, Engine, Policy, Settings, WorkloadSpec},
+    decide::{Bounds, Engine, Entitlement, Policy, Settings, WorkloadSpec},
     signal::{Amount, Mode, Nanos, Resource, Slot},
     snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
@@ -91,6 +91,7 @@ fn measure(workloads: u32, ticks: u32) -> (Spread, f64) {
             parent: None,
             mode: Mode::Recommend,
             policy: Policy::default(),
+            entitlement: Entitlement::default(),
             born: Nanos(0),
             adopted: [CPU, MEMORY],
             held: [CPU, MEMORY],

@@ -10,7 +10,7 @@ use super::rate::Rate;
 use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
 use crate::model::{Foreseen, Outlook, Usage};
-use crate::signal::{Amount, Nanos, Resource};
+use crate::signal::{Amount, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
 /// What the fast loop has done since the last tick.
@@ -57,10 +57,12 @@ pub(super) struct Control {
     pub(super) ordered: Option<Rule>,
     /// Why the last proposal came to nothing.
     pub(super) held_back: Option<Guard>,
+    /// Who gets what it cannot have.
+    pub(super) behind: Option<Slot>,
     pub(super) foreign: Foreign,
     /// What the fast loop has done about this limit since the last tick.
     pub(super) answer: Answer,
-    /// Since it was cut to an even share: until when, and up to where it may go meanwhile.
+    /// Since it was cut to its share: until when, and up to where it may go meanwhile.
     pub(super) ration: Option<(Nanos, Amount)>,
     /// Until when nothing is lent to it, since what was lent has kept others waiting.
     pub(super) barred: Nanos,
@@ -103,6 +105,7 @@ impl Control {
             changes: Rate::default(),
             ordered: None,
             held_back: None,
+            behind: None,
             foreign: Foreign::default(),
             answer: Answer::None,
             ration: None,

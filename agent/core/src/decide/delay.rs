@@ -3,7 +3,8 @@
 
 use super::envelope::Envelope;
 use super::order::Settle;
-use crate::signal::{Delay, Nanos, Resource, Slot};
+use crate::signal::{Amount, Delay, Nanos, Resource, Slot};
+use std::cmp::Ordering;
 
 /// For how long nothing is lent after the first delay.
 const FIRST: Nanos = Nanos(2 * Nanos::SECOND.0);
@@ -42,14 +43,21 @@ pub fn call_in(now: Nanos, envelope: &mut Envelope, delay: &Delay) -> Option<Set
     })
 }
 
-/// The order by which a borrower (`slot`) evens out its loan with the smaller one of `asking`, for
-/// which the pool has nothing left; `None` when that is no matter of entitlement, or of too little.
+/// The order by which a borrower (`slot`) gives way to `asking`, for which the pool has nothing left:
+/// to a higher priority with all that its lift lacks; to the same one so that both loans are even for
+/// their weights, where that one uses no more than its own but for a burst and the borrower does.
+/// `None` when it need not, or when it is about too little.
 #[must_use]
 pub fn give_way(slot: Slot, payer: &Envelope, asking: &Envelope) -> Option<Settle> {
     let free = payer.armed && payer.foreign.is_none() && !payer.pending();
     let cpu = [payer, asking].map(|envelope| envelope.resource) == [Resource::Cpu; 2];
-    let back = payer.lent.minus(asking.lent).percent(50);
-    if !free || !cpu || !asking.modest || payer.modest || back < asking.worth() {
+    let (ours, theirs) = (payer.entitlement, asking.entitlement);
+    let back = match theirs.priority.cmp(&ours.priority) {
+        Ordering::Greater => payer.lent.min(asking.lacks()),
+        Ordering::Equal if asking.modest && !payer.modest => uneven(payer, asking),
+        Ordering::Equal | Ordering::Less => Amount::ZERO,
+    };
+    if !free || !cpu || back < asking.worth() {
         return None;
     }
     Some(Settle {
@@ -59,4 +67,12 @@ pub fn give_way(slot: Slot, payer: &Envelope, asking: &Envelope) -> Option<Settl
         seen_seq: payer.seq,
         limit: payer.limit.minus(back),
     })
+}
+
+/// By how much the first loan is too large for the weights of both.
+fn uneven(one: &Envelope, other: &Envelope) -> Amount {
+    let weight = |envelope: &Envelope| u128::from(envelope.entitlement.weight.max(1));
+    let (w_one, w_other) = (weight(one), weight(other));
+    let ahead = (u128::from(one.lent.0) * w_other).saturating_sub(u128::from(other.lent.0) * w_one);
+    u64::try_from(ahead / (w_one + w_other)).map_or(Amount::UNLIMITED, Amount)
 }

@@ -2,6 +2,8 @@
 
 use super::control::Control;
 use super::decision::Notice;
+use super::division::Division;
+use super::entitlement::{Entitlement, Priority};
 use super::envelope::EnvelopeUpdate;
 use super::settings::{Bounds, Policy, Settings, WorkloadSpec};
 use crate::model::Usage;
@@ -34,6 +36,9 @@ pub struct Engine {
     pub(super) set_aside: Vec<Amount>,
     /// Per slot: where this tick's decisions put the limits.
     pub(super) plans: Vec<[Amount; 2]>,
+    /// What this tick's proposals come to together. Nothing of it counts in the next one.
+    #[serde(skip)]
+    pub(super) division: Division,
 }
 
 /// One workload.
@@ -46,6 +51,9 @@ pub(super) struct Workload {
     pub(super) parent: Option<Slot>,
     pub(super) mode: Mode,
     pub(super) policy: Policy,
+    pub(super) entitlement: Entitlement,
+    /// The highest priority of it and of those below it: they can have no more than it has.
+    pub(super) precedence: Priority,
     pub(super) born: Nanos,
     pub(super) pinned: bool,
     pub(super) controls: [Option<Control>; 2],
@@ -68,6 +76,7 @@ impl Engine {
             floors: Vec::new(),
             set_aside: Vec::new(),
             plans: Vec::new(),
+            division: Division::default(),
         }
     }
 
@@ -119,6 +128,8 @@ impl Engine {
                 .filter(|parent| self.workload(*parent).is_some()),
             mode: spec.mode,
             policy: spec.policy,
+            entitlement: spec.entitlement,
+            precedence: spec.entitlement.priority,
             born: spec.born,
             pinned: false,
             controls,
@@ -129,6 +140,7 @@ impl Engine {
         }
         self.workloads[index] = Some(workload);
         self.order.push(slot);
+        self.precede(slot);
         self.floors.resize(self.workloads.len(), [Amount::ZERO; 2]);
         self.floors[index] = spec
             .bounds
@@ -149,6 +161,7 @@ impl Engine {
             }
         }
         self.order.retain(|other| *other != slot);
+        self.precedences();
     }
 
     /// Puts a workload below another one, which was adopted after it.
@@ -163,6 +176,7 @@ impl Engine {
             .partition(|other| self.is_within(*other, slot));
         self.order = rest.into_iter().chain(below).collect();
         self.sum_floors();
+        self.precedences();
     }
 
     /// Whether a workload is `above` or below it.
@@ -206,9 +220,16 @@ impl Engine {
         self.paused = paused;
     }
 
-    /// Gives a workload another policy and other bounds, as after a reload of the configuration.
+    /// Gives a workload another policy, entitlement and other bounds, as after a reload of the
+    /// configuration.
     /// A resource that was not managed before stays so until it is adopted again.
-    pub fn reconfigure(&mut self, slot: Slot, policy: Policy, bounds: [Option<Bounds>; 2]) {
+    pub fn reconfigure(
+        &mut self,
+        slot: Slot,
+        policy: Policy,
+        entitlement: Entitlement,
+        bounds: [Option<Bounds>; 2],
+    ) {
         let Some(workload) = self.workload_mut(slot) else {
             return;
         };
@@ -216,6 +237,8 @@ impl Engine {
         let same_span = span == window(&workload.policy);
         let looks_ahead = matches!(policy, Policy::Predictive(_));
         workload.policy = policy;
+        let same_priority = entitlement.priority == workload.entitlement.priority;
+        workload.entitlement = entitlement;
         for (control, bounds) in workload.controls.iter_mut().zip(bounds) {
             match (control.as_mut(), bounds) {
                 (Some(control), Some(bounds)) => {
@@ -230,6 +253,34 @@ impl Engine {
                 (Some(_), None) => *control = None,
                 (None, _) => {}
             }
+        }
+        if !same_priority {
+            self.precedences();
+        }
+    }
+
+    /// Has those above a workload go no later than it does.
+    fn precede(&mut self, slot: Slot) {
+        let Some(workload) = self.workload(slot) else {
+            return;
+        };
+        let (mut above, precedence) = (workload.parent, workload.precedence);
+        while let Some(workload) = above.and_then(|above| self.workload_mut(above)) {
+            if workload.precedence >= precedence {
+                return;
+            }
+            workload.precedence = precedence;
+            above = workload.parent;
+        }
+    }
+
+    /// The same for all, anew.
+    fn precedences(&mut self) {
+        for workload in self.workloads.iter_mut().flatten() {
+            workload.precedence = workload.entitlement.priority;
+        }
+        for position in 0..self.order.len() {
+            self.precede(self.order[position]);
         }
     }
 
@@ -248,6 +299,10 @@ impl Engine {
             nested: !self.cap(slot, resource).is_unlimited(),
             adopted: control.adopted,
             modest: self.is_modest(slot, control),
+            entitlement: Entitlement {
+                priority: workload.precedence,
+                ..workload.entitlement
+            },
             floor: self.floors[slot.0 as usize][index],
             ceiling,
             step: control.bounds.step,
@@ -275,6 +330,14 @@ impl Engine {
 
     /// The ceiling, capped by what the node has at all and by a ration.
     pub(super) fn ceiling(&self, control: &Control) -> Amount {
+        let ration = control
+            .ration
+            .map_or(Amount::UNLIMITED, |(_, ration)| ration);
+        self.highest(control).min(ration)
+    }
+
+    /// The ceiling, capped by what the node has at all.
+    pub(super) fn highest(&self, control: &Control) -> Amount {
         let node = match control.resource {
             Resource::Cpu => self.node.capacity,
             Resource::Memory => self
@@ -287,10 +350,7 @@ impl Engine {
         } else {
             node
         };
-        let ration = control
-            .ration
-            .map_or(Amount::UNLIMITED, |(_, ration)| ration);
-        control.bounds.ceiling.min(node).min(ration)
+        control.bounds.ceiling.min(node)
     }
 
     /// The nearest ancestor that manages the same resource.

@@ -1,5 +1,6 @@
 //! Within which bounds the fast loop may lift one workload's limit without asking anybody.
 
+use super::entitlement::Entitlement;
 use super::grain::{Grain, Round};
 use super::pool::Pool;
 use super::rate::Rate;
@@ -29,6 +30,8 @@ pub struct Envelope {
     pub adopted: Amount,
     /// Whether it wanted no more than its own in one of the last two ticks.
     pub modest: bool,
+    /// How it stands among others when the pool is empty.
+    pub entitlement: Entitlement,
     /// The limit is never trimmed below this.
     pub floor: Amount,
     /// The limit is never lifted above this.
@@ -89,6 +92,8 @@ pub struct EnvelopeUpdate {
     pub adopted: Amount,
     /// See [`Envelope::modest`].
     pub modest: bool,
+    /// See [`Envelope::entitlement`].
+    pub entitlement: Entitlement,
     /// See [`Envelope::floor`].
     pub floor: Amount,
     /// See [`Envelope::ceiling`].
@@ -121,6 +126,7 @@ impl Envelope {
             nested: update.nested,
             adopted: update.adopted,
             modest: update.modest,
+            entitlement: update.entitlement,
             floor: update.floor,
             ceiling: update.ceiling,
             step: update.step,
@@ -186,6 +192,17 @@ impl Envelope {
         now < self.barred
     }
 
+    /// What the first lift of a burst leads to, if nothing bounds it.
+    pub(super) fn doubled(&self) -> Amount {
+        doubled(self.limit, self.step)
+    }
+
+    /// What a lift would take from the pool.
+    pub(super) fn lacks(&self) -> Amount {
+        let to = self.doubled().min(self.top()).min(self.above);
+        Amount(self.owed(to).0.saturating_sub(self.lent.0))
+    }
+
     /// Less than this is not worth a write when the pool runs out.
     pub(super) fn worth(&self) -> Amount {
         Amount((self.step.0 / 4).max(self.limit.0 / 16).max(1))
@@ -214,4 +231,9 @@ impl Envelope {
             .quantise(self.ceiling, Round::Down)
             .min(self.ceiling)
     }
+}
+
+/// A limit at least doubled, and lifted by a step.
+pub(super) fn doubled(limit: Amount, step: Amount) -> Amount {
+    limit.percent(200).max(limit.plus(step))
 }

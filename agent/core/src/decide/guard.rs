@@ -28,6 +28,8 @@ pub(super) struct Scene<'a> {
     pub(super) node: Amount,
     /// The highest limit that the pool allows, as far as the slow loop knows.
     pub(super) pool: Amount,
+    /// Whether that is its share of what does not suffice for all.
+    pub(super) divided: bool,
     /// Until when nothing may be lent to it.
     pub(super) barred: Nanos,
     /// Whether the workload's first minutes are over.
@@ -44,6 +46,17 @@ pub(super) struct Scene<'a> {
 pub(super) struct Passed {
     pub(super) to: Amount,
     pub(super) clamps: Vec<Clamp>,
+}
+
+impl Scene<'_> {
+    /// What it means to be bounded by the pool.
+    const fn pool_guard(&self) -> Guard {
+        if self.divided {
+            Guard::Rival
+        } else {
+            Guard::Pool
+        }
+    }
 }
 
 /// Bounds a proposal, or says which guardrail stops it.
@@ -101,7 +114,7 @@ fn raise(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard
     passed.at_most(Guard::Ceiling, scene.ceiling);
     passed.at_most(Guard::Parent, scene.parent);
     passed.at_most(Guard::Node, scene.node);
-    passed.at_most(Guard::Pool, scene.pool);
+    passed.at_most(scene.pool_guard(), scene.pool);
     if scene.need.now < scene.barred {
         passed.at_most(Guard::Barred, scene.base.max(scene.need.limit));
     }
@@ -122,7 +135,7 @@ fn trim(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard>
             .percent(100 - scene.bounds.largest_cut.min(100));
         passed.at_least(Guard::LargestCut, largest);
     }
-    // An even share is all that a borrower may count on; its own part is never touched.
+    // Its share is all that a borrower may count on; its own part is never touched.
     if rule != Rule::Share {
         let used = scene.need.usage.wanted();
         passed.at_least(Guard::Use, used.percent(100 + scene.bounds.use_headroom));

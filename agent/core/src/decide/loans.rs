@@ -9,7 +9,7 @@ use super::reason::{Otherwise, Reason, Rule};
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use std::cmp::Reverse;
 
-/// How long a borrower that was cut to an even share may not go beyond it, after the last refusal:
+/// How long a borrower that was cut to its share may not go beyond it, after the last refusal:
 /// otherwise it would take back what was freed for others.
 const RATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 
@@ -66,8 +66,8 @@ impl Engine {
     }
 
     /// Calls in loans of CPU, largest first. When the pool is overdrawn, what is in use stays
-    /// lent. When somebody was refused, nobody keeps more than an even share of the pool, in use
-    /// or not: who came first has gained nothing by it.
+    /// lent. When somebody was refused, nobody keeps more than its share of the pool by priority and
+    /// weight, in use or not: who came first has gained nothing by it.
     pub(super) fn recall(&mut self, now: Nanos, elapsed: Nanos, out: &mut Tick) {
         let resource = Resource::Cpu;
         let size = self.pools[resource.index()];
@@ -90,7 +90,6 @@ impl Engine {
         let mut loans: Vec<_> = loans
             .filter(|(loan, slot)| *loan > Amount::ZERO || self.refused(*slot, resource))
             .collect();
-        let share = refused.then(|| Amount(size.0 / (loans.len() as u64).max(1)));
         loans.sort_unstable_by_key(|(loan, slot)| (Reverse(*loan), *slot));
         let mut wanted = if refused {
             Amount::UNLIMITED
@@ -107,7 +106,7 @@ impl Engine {
                 if wanted == Amount::ZERO {
                     return;
                 }
-                if let Some(decision) = self.call_in(now, elapsed, *slot, *loan, share, *keep) {
+                if let Some(decision) = self.call_in(now, elapsed, *slot, *loan, *keep) {
                     wanted = wanted.minus(decision.from.minus(decision.to));
                     out.settles.push(decision.settle());
                     out.decisions.push(decision);
@@ -122,33 +121,55 @@ impl Engine {
         control.usage.least() <= base
     }
 
-    /// Whose loan goes first when one who uses no more than its own finds the pool lent out: the
-    /// largest of those who use more.
+    /// Whose loan goes first when one who uses no more than its own finds the pool lent out: of those
+    /// who use more, and have what is worth taking, one of the lowest priority, and the largest loan
+    /// for its weight.
     pub(super) fn payer(&self) -> Option<Slot> {
         let resource = Resource::Cpu;
-        let borrowers = self.order.iter().copied().filter(|slot| {
-            let control = self
-                .workload(*slot)
-                .and_then(|workload| workload.controls[resource.index()].as_ref());
-            control.is_some_and(|control| !self.is_modest(*slot, control))
+        let borrowers = self.order.iter().filter_map(|slot| {
+            let workload = self.workload(*slot)?;
+            let control = workload.controls[resource.index()].as_ref()?;
+            let loan = self.loan(*slot, resource);
+            let worth = loan > Amount::ZERO && loan.0 >= control.bounds.step.0 / 4;
+            let weight = u128::from(workload.entitlement.weight.max(1));
+            let per_weight = (u128::from(loan.0) << 32) / weight;
+            (worth && !self.is_modest(*slot, control)).then_some((
+                Reverse(workload.precedence),
+                per_weight,
+                Reverse(*slot),
+            ))
         });
-        borrowers
-            .map(|slot| (self.loan(slot, resource), Reverse(slot)))
-            .filter(|(loan, _)| *loan > Amount::ZERO)
-            .max()
-            .map(|(_, Reverse(slot))| slot)
+        borrowers.max().map(|(_, _, Reverse(slot))| slot)
     }
 
     /// Whether the fast loop has refused a lift since the last tick because the pool was empty.
-    fn refused(&self, slot: Slot, resource: Resource) -> bool {
+    pub(super) fn refused(&self, slot: Slot, resource: Resource) -> bool {
         let control = self
             .workload(slot)
             .and_then(|workload| workload.controls[resource.index()].as_ref());
         control.is_some_and(|control| control.answer == Answer::Refused)
     }
 
+    /// Whether a workload wants more than it can have: it was refused, or it has heard of a shortage and
+    /// is held by its ration, or by one above it that wants more.
+    pub(super) fn is_hungry(&self, slot: Slot, resource: Resource) -> bool {
+        let control = |slot: Slot| self.workload(slot)?.controls[resource.index()].as_ref();
+        let held = |control: &Control| match control.answer {
+            Answer::None => false,
+            Answer::Heard => control
+                .ration
+                .is_some_and(|(_, most)| control.known >= most),
+            Answer::Refused => true,
+        };
+        let Some(own) = control(slot) else {
+            return false;
+        };
+        let mut above = self.ancestors(slot).filter_map(control);
+        held(own) || own.answer == Answer::Heard && above.any(held)
+    }
+
     /// What is lent to a workload, as far as the slow loop knows.
-    fn loan(&self, slot: Slot, resource: Resource) -> Amount {
+    pub(super) fn loan(&self, slot: Slot, resource: Resource) -> Amount {
         let control = self
             .workload(slot)
             .and_then(|workload| workload.controls[resource.index()].as_ref());
@@ -158,7 +179,7 @@ impl Engine {
     }
 
     /// What a limit owes to the pool: the slow loop's view of `Envelope::lent`.
-    fn owed(&self, slot: Slot, control: &Control, limit: Amount) -> Amount {
+    pub(super) fn owed(&self, slot: Slot, control: &Control, limit: Amount) -> Amount {
         let base = control.base(self.floors[slot.0 as usize][control.resource.index()]);
         if limit <= base || limit.is_unlimited() || !self.cap(slot, control.resource).is_unlimited()
         {
@@ -167,14 +188,13 @@ impl Engine {
         limit.minus(base)
     }
 
-    /// Lowers one loan to what is kept of it, or to an even share if that is less.
+    /// Lowers one loan to what is kept of it, or to its share if that is less.
     fn call_in(
         &mut self,
         now: Nanos,
         elapsed: Nanos,
         slot: Slot,
         lent: Amount,
-        share: Option<Amount>,
         keep: Keep,
     ) -> Option<Decision> {
         let resource = Resource::Cpu;
@@ -197,21 +217,27 @@ impl Engine {
         let idle = guard::pass(&scene, Rule::Recall, scene.base.max(kept))
             .ok()
             .map(|passed| (Rule::Recall, passed));
-        let even = share.and_then(|share| {
-            let passed = guard::pass(&scene, Rule::Share, scene.base.plus(share)).ok()?;
-            Some((Rule::Share, passed)).filter(|_| lent > share)
-        });
-        let (rule, passed) = [idle, even]
+        let share = self.division.share(slot, resource);
+        let share = share
+            .filter(|share| *share < control.known)
+            .and_then(|share| {
+                let passed = guard::pass(&scene, Rule::Share, share).ok()?;
+                Some((Rule::Share, passed))
+            });
+        let (rule, passed) = [idle, share]
             .into_iter()
             .flatten()
             .min_by_key(|(_, passed)| passed.to)?;
         let Passed { to, clamps } = passed;
         let from = control.known;
-        let inputs = Basis::Loan {
+        let mut inputs = Basis::Loan {
             lent,
             used: control.usage.wanted(),
         }
         .inputs();
+        if rule == Rule::Share {
+            inputs.extend(self.rival_of(slot, resource, workload.entitlement));
+        }
         let otherwise = Otherwise::Withheld(from.minus(to));
         let reason = Reason {
             resource,

@@ -1,5 +1,6 @@
 //! Why a limit was changed, or left: structured, so that a program can read it as well.
 
+use super::entitlement::Entitlement;
 use crate::model::Pattern;
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource};
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub enum Rule {
     Undo,
     /// The pool is overdrawn or somebody was refused: idle loans are called in, largest first.
     Recall,
-    /// Somebody was refused: nobody keeps more than an even share of the pool.
+    /// Somebody was refused: nobody keeps more than its share of the pool, by priority and weight.
     Share,
     /// What was lent kept others waiting, who use no more than their own.
     CallIn,
@@ -62,7 +63,7 @@ impl Rule {
 }
 
 /// One thing that a decision was based on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
     /// What woke the fast loop.
@@ -126,6 +127,15 @@ pub enum Input {
         /// What says so.
         pattern: Pattern,
     },
+    /// The node is full, and what this workload cannot have another one gets.
+    Rival {
+        /// The other one's name.
+        name: String,
+        /// How that one stands.
+        theirs: Entitlement,
+        /// How this workload stands.
+        ours: Entitlement,
+    },
 }
 
 /// A guardrail that changed a proposal.
@@ -169,6 +179,8 @@ pub enum Guard {
     Node,
     /// What the pool has left.
     Pool,
+    /// The node is full, and others are entitled to the rest.
+    Rival,
     /// Nothing is lent for a while, since what was lent has kept others waiting.
     Barred,
     /// The change would be too small to be worth a write.

@@ -4,9 +4,34 @@ use super::control::Control;
 use super::engine::{Engine, Workload};
 use super::guard::Scene;
 use super::policy::Need;
-use crate::signal::{Amount, Nanos, Resource, Slot};
+use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
+
+/// How much one limit may count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    /// All it wants: to learn how much that is.
+    All,
+    /// What the pool has left, or its share of that.
+    Part,
+}
 
 impl Engine {
+    /// What policies are told about one limit.
+    pub(super) fn need<'a>(&self, now: Nanos, control: &'a Control) -> Need<'a> {
+        let limit = control.limit();
+        Need {
+            now,
+            limit: if limit.is_unlimited() {
+                self.ceiling(control)
+            } else {
+                limit
+            },
+            usage: &control.usage,
+            cut: control.cut.filter(|cut| cut.to_blame(now)),
+            foreseen: control.foreseen,
+        }
+    }
+
     /// The surroundings of one limit.
     pub(super) fn scene<'a>(
         &self,
@@ -14,6 +39,18 @@ impl Engine {
         slot: Slot,
         workload: &Workload,
         control: &'a Control,
+    ) -> Scene<'a> {
+        self.scene_of(now, slot, workload, control, Take::Part)
+    }
+
+    /// The same, with as much from the pool as is said.
+    pub(super) fn scene_of<'a>(
+        &self,
+        now: Nanos,
+        slot: Slot,
+        workload: &Workload,
+        control: &'a Control,
+        take: Take,
     ) -> Scene<'a> {
         let index = control.resource.index();
         let ceiling = self.ceiling(control);
@@ -29,24 +66,23 @@ impl Engine {
             Resource::Cpu => Amount::UNLIMITED,
             Resource::Memory => base.max(control.usage.last().plus(self.memory_headroom())),
         };
-        let pool = if self.cap(slot, control.resource).is_unlimited() {
-            limit
-                .max(base)
-                .plus(self.pools[index].minus(self.lent[index]))
-        } else {
+        let free = limit.max(base);
+        let share = match workload.mode {
+            Mode::Enforce => self.division.bound(slot, control.resource),
+            Mode::Observe | Mode::Recommend => None,
+        };
+        let pool = if take == Take::All || !self.cap(slot, control.resource).is_unlimited() {
             Amount::UNLIMITED
+        } else if let Some(share) = share {
+            free.max(share)
+        } else {
+            free.plus(self.pools[index].minus(self.lent[index]))
         };
         Scene {
             resource: control.resource,
             bounds: &control.bounds,
             grain: control.grain,
-            need: Need {
-                now,
-                limit: if limit.is_unlimited() { ceiling } else { limit },
-                usage: &control.usage,
-                cut: control.cut.filter(|cut| cut.to_blame(now)),
-                foreseen: control.foreseen,
-            },
+            need: self.need(now, control),
             unlimited: limit.is_unlimited(),
             memory: &control.memory,
             floor,
@@ -55,6 +91,7 @@ impl Engine {
             parent,
             node,
             pool,
+            divided: share.is_some(),
             barred: control.barred,
             settled_in: now.since(workload.born) >= control.bounds.warm_up,
             raised: control.raised,

@@ -1,8 +1,10 @@
 //! Reasons as sentences.
 
+use super::entitlement::{Entitlement, Priority};
 use super::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
 use crate::model::Pattern;
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource};
+use std::cmp::Ordering;
 use std::fmt::{Display, Formatter, Result};
 
 /// An amount with its resource, so that it can be shown with a unit: `0.25 CPU`, `64 MiB`.
@@ -106,7 +108,7 @@ impl Display for Rule {
             Self::Trim => "need and margin are below the limit",
             Self::Undo => "the last trim hurt and is given back twice",
             Self::Recall => "the pool is short and this loan is idle",
-            Self::Share => "the pool is short and this is more than an even share",
+            Self::Share => "the pool is short and this is more than its share",
             Self::CallIn => "what was lent kept others waiting",
             Self::Ahead => "need is about to exceed the limit",
         })
@@ -139,9 +141,44 @@ impl Display for Guard {
             Self::MemoryStays => "memory is only lifted",
             Self::Node => "the node's free memory",
             Self::Pool => "what the pool has left",
+            Self::Rival => "what others are entitled to",
             Self::Barred => "what was lent before, which kept others waiting",
             Self::TooSmall => "too small a change",
         })
+    }
+}
+
+impl Display for Priority {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        })
+    }
+}
+
+/// Who pays for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rivalry<'a> {
+    /// The name of the workload that gets what another one cannot have.
+    pub name: &'a str,
+    /// How that one stands.
+    pub theirs: Entitlement,
+    /// How the other one stands.
+    pub ours: Entitlement,
+}
+
+impl Display for Rivalry<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Self { name, theirs, ours } = *self;
+        let (weight, beside) = (theirs.weight, ours.weight);
+        write!(f, "node is full; {name} ")?;
+        match theirs.priority.cmp(&ours.priority) {
+            Ordering::Greater => write!(f, "(priority {}) goes first", theirs.priority),
+            Ordering::Equal => write!(f, "has its share (weight {weight} beside {beside})"),
+            Ordering::Less => write!(f, "(priority {}) keeps what it uses", theirs.priority),
+        }
     }
 }
 
@@ -154,6 +191,11 @@ impl Part for Input {
     fn part(&self, resource: Resource, f: &mut Formatter<'_>) -> Result {
         let q = |amount| Quantity(resource, amount);
         match *self {
+            Self::Rival {
+                ref name,
+                theirs,
+                ours,
+            } => Rivalry { name, theirs, ours }.fmt(f),
             Self::Event(cause) => write!(f, "{cause}"),
             Self::Use(amount) => write!(f, "use {}", q(amount)),
             Self::Percentile {

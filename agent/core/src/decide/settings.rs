@@ -3,6 +3,7 @@
 //! A configuration says the same with parts of a node in place of amounts, so what holds amounts
 //! is generic over them, and every default stands here.
 
+use super::entitlement::Entitlement;
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,8 @@ pub struct WorkloadSpec {
     pub mode: Mode,
     /// How its limits follow its need.
     pub policy: Policy,
+    /// How it stands among others when the node is full.
+    pub entitlement: Entitlement,
     /// When it came to be, as far as is known: [`Bounds::warm_up`] counts from here.
     pub born: Nanos,
     /// The limits that its owner had set (from the ledger, if it was adopted before).

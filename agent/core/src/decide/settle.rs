@@ -137,6 +137,7 @@ pub fn refit(envelope: &mut Envelope, pool: &mut Pool, update: &EnvelopeUpdate) 
     envelope.nested = update.nested;
     envelope.adopted = update.adopted;
     envelope.modest = update.modest;
+    envelope.entitlement = update.entitlement;
     envelope.floor = update.floor;
     envelope.ceiling = update.ceiling;
     envelope.step = update.step;

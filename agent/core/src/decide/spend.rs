@@ -125,7 +125,7 @@ fn lift(now: Nanos, envelope: &Envelope, pool: &Pool, event: &Event) -> Result<A
     if !envelope.lifts.admits(now, envelope.lifts_per_minute) {
         return Err(Denial::Rate);
     }
-    let doubled = limit.percent(200).max(limit.plus(envelope.step));
+    let doubled = envelope.doubled();
     let by_pool = envelope.reach(now, pool);
     let by_node = node_reach(envelope, event);
     let wanted = if in_burst(now, envelope) {

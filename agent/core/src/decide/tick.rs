@@ -2,11 +2,12 @@
 
 use super::control::{Answer, Control};
 use super::decision::{Decision, Tick};
+use super::division::Asked;
 use super::engine::{Engine, Workload};
 use super::guard::{self, Passed};
 use super::order::Settle;
-use super::policy::{Memory, Proposal, propose};
-use super::reason::{Guard, Input, Otherwise, Reason, Rule};
+use super::policy::Proposal;
+use super::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use crate::snapshot::Snapshot;
 use std::cmp::Reverse;
@@ -30,6 +31,8 @@ impl Engine {
         out.pools = self.pools;
         self.sum_loans();
         self.plan();
+        self.gather(now);
+        self.arbitrate();
         let raises = self.decide(now, &mut out);
         self.recall(now, snapshot.elapsed, &mut out);
         out.payer = self.payer();
@@ -60,43 +63,37 @@ impl Engine {
     /// that there is room; the raises are returned.
     fn decide(&mut self, now: Nanos, out: &mut Tick) -> Vec<Settle> {
         let mut raises = Vec::new();
-        for position in 0..self.order.len() {
-            let slot = self.order[position];
-            for resource in Resource::ALL {
-                let Some(decision) = self.decide_one(now, slot, resource) else {
-                    continue;
+        for position in 0..self.division.asked.len() {
+            let asked = self.division.asked[position];
+            let (slot, resource) = (asked.slot, asked.resource);
+            let Some(decision) = self.decide_one(now, &asked) else {
+                continue;
+            };
+            if decision.mode == Mode::Enforce {
+                self.plans[slot.0 as usize][resource.index()] = decision.to;
+                self.count_loan(slot, resource, decision.to);
+                let settles = if decision.to > decision.from {
+                    &mut raises
+                } else {
+                    &mut out.settles
                 };
-                if decision.mode == Mode::Enforce {
-                    self.plans[slot.0 as usize][resource.index()] = decision.to;
-                    self.count_loan(slot, resource, decision.to);
-                    let settles = if decision.to > decision.from {
-                        &mut raises
-                    } else {
-                        &mut out.settles
-                    };
-                    settles.push(decision.settle());
-                }
-                out.decisions.push(decision);
+                settles.push(decision.settle());
             }
+            out.decisions.push(decision);
         }
         raises
     }
 
     /// Asks one workload's policy and the guardrails, and remembers what came of it.
-    fn decide_one(&mut self, now: Nanos, slot: Slot, resource: Resource) -> Option<Decision> {
-        // News of the last settlement is late: decide when it must have come.
-        let late = self.control(slot, resource)?.ordered.take().is_some();
-        if late {
-            return None;
-        }
-        let (memory, outcome) = self.consider(now, slot, resource)?;
+    fn decide_one(&mut self, now: Nanos, asked: &Asked) -> Option<Decision> {
+        let (slot, resource) = (asked.slot, asked.resource);
+        let (rule, decision) = self.consider(now, slot, resource, &asked.proposal)?;
         let enforced = self.workload(slot)?.mode == Mode::Enforce;
+        let behind = self.division.behind(slot, resource);
         let control = self.control(slot, resource)?;
-        control.memory = memory;
-        control.held_back = outcome
-            .as_ref()
-            .and_then(|(_, decision)| decision.as_ref().err().copied());
-        let (rule, decision) = outcome?;
+        control.memory = asked.memory;
+        control.held_back = decision.as_ref().err().copied();
+        control.behind = behind.filter(|_| control.held_back == Some(Guard::Rival));
         if rule == Rule::Undo {
             control.cut = None;
         }
@@ -110,30 +107,28 @@ impl Engine {
         Some(decision)
     }
 
-    /// What policy and guardrails say: `None` when this is no time to ask them.
+    /// What the guardrails say to a proposal.
     fn consider(
         &self,
         now: Nanos,
         slot: Slot,
         resource: Resource,
-    ) -> Option<(Memory, Option<Outcome>)> {
+        proposal: &Proposal,
+    ) -> Option<Outcome> {
         let workload = self.workload(slot)?;
         let control = workload.controls[resource.index()].as_ref()?;
-        let idle = workload.mode == Mode::Observe || workload.pinned || self.paused;
-        if idle || !control.fresh || control.doubt.is_some() || control.foreign.stands_back() {
-            return None;
-        }
         let scene = self.scene(now, slot, workload, control);
-        if scene.need.limit.is_unlimited() {
-            return None;
-        }
-        let mut memory = control.memory;
-        let outcome = propose(&workload.policy, &mut memory, &scene.need).map(|proposal| {
-            let passed = guard::pass(&scene, proposal.rule, proposal.to);
-            let decide = |passed| decision(now, slot, workload, control, &proposal, passed);
-            (proposal.rule, passed.map(decide))
-        });
-        Some((memory, outcome))
+        let passed = guard::pass(&scene, proposal.rule, proposal.to);
+        let decide = |passed| {
+            let mut decision = decision(now, slot, workload, control, proposal, passed);
+            let bounds = |clamp: &Clamp| clamp.guard == Guard::Rival;
+            if decision.reason.clamps.iter().any(bounds) {
+                let rival = self.rival_of(slot, resource, workload.entitlement);
+                decision.reason.inputs.extend(rival);
+            }
+            decision
+        };
+        Some((proposal.rule, passed.map(decide)))
     }
 
     /// Collects what the fast loop and the kernel should know from now on.

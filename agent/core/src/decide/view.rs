@@ -1,6 +1,7 @@
 //! What people may want to see of a workload between decisions.
 
 use super::engine::Engine;
+use super::entitlement::Entitlement;
 use super::reason::Guard;
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct View {
     pub throttled: (u64, u64),
     /// The guardrail that stops the policy's present proposal.
     pub held_back: Option<Guard>,
+    /// Who gets what it cannot have, where that is [`Guard::Rival`].
+    pub behind: Option<Slot>,
     /// Until when it is left alone after a foreign write.
     pub foreign_until: Option<Nanos>,
     /// Somebody else keeps writing it, so it is not managed.
@@ -60,9 +63,16 @@ impl Engine {
             demand: control.usage.demand(95),
             throttled: control.usage.throttling().recent(),
             held_back: control.held_back,
+            behind: control.behind,
             foreign_until: control.foreign.until(),
             write_war: control.foreign.at_war(),
         })
+    }
+
+    /// How a workload stands among others.
+    #[must_use]
+    pub fn entitlement(&self, slot: Slot) -> Option<Entitlement> {
+        self.workload(slot).map(|workload| workload.entitlement)
     }
 
     /// A workload's name.

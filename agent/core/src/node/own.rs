@@ -3,7 +3,8 @@
 
 use super::controller::{Controller, NodeSeen, Seen, Write};
 use crate::decide::{
-    Bounds, Desk, Engine, Levers, Policy, Pulled, Reason, Record, Settings, Tick, WorkloadSpec,
+    Bounds, Desk, Engine, Entitlement, Levers, Policy, Pulled, Reason, Record, Settings, Tick,
+    WorkloadSpec,
 };
 use crate::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
@@ -22,6 +23,8 @@ const FAST: Nanos = Nanos(110_000);
 pub struct Own {
     /// How its limits follow its need.
     pub policy: Policy,
+    /// How it stands among others when the node is full.
+    pub entitlement: Entitlement,
     /// Between which values, per resource; `None` for one that is left alone.
     pub bounds: [Option<Bounds>; 2],
 }
@@ -239,7 +242,12 @@ impl Controller for Trimtab {
         workload.epoch += 1;
         workload.seen = *seen;
         let epoch = workload.epoch;
-        let Some(Own { policy, mut bounds }) = self.own(slot) else {
+        let Some(Own {
+            policy,
+            entitlement,
+            mut bounds,
+        }) = self.own(slot)
+        else {
             return;
         };
         let limits = [seen.cpu.limit, seen.memory.limit];
@@ -265,6 +273,7 @@ impl Controller for Trimtab {
                 parent: None,
                 mode: Mode::Enforce,
                 policy,
+                entitlement,
                 born: now,
                 adopted: limits,
                 held: limits,

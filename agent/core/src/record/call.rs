@@ -1,7 +1,9 @@
 //! What a recording consists of.
 
 use super::origins::{Origin, Origins};
-use crate::decide::{Bounds, Decision, Engine, Policy, Record, Settings, WorkloadSpec};
+use crate::decide::{
+    Bounds, Decision, Engine, Entitlement, Policy, Record, Settings, WorkloadSpec,
+};
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -58,6 +60,8 @@ pub enum Call {
         slot: Slot,
         /// How its limits follow its need from now on.
         policy: Policy,
+        /// How it stands among others from now on.
+        entitlement: Entitlement,
         /// Its bounds from now on.
         bounds: [Option<Bounds>; 2],
         /// The name of the policy that has it from now on.

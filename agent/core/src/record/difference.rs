@@ -4,7 +4,8 @@ use super::call::{Call, Item, Key, Ticked};
 use super::encoder::Unencodable;
 use super::origins::Origin;
 use super::replay::Replay;
-use crate::decide::{Bounds, Decision, Policy, Record, Settings, explain};
+use crate::decide::reason::Guard;
+use crate::decide::{Bounds, Decision, Entitlement, Policy, Record, Rivalry, Settings, explain};
 use crate::signal::{Amount, Nanos, Resource, Slot, Spend};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -16,7 +17,18 @@ pub trait Rules {
     fn settings(&self) -> Settings;
 
     /// How a workload's limits are to follow its need; `None` where the recorded rule stays.
-    fn of(&self, origin: &Origin, adopted: [Amount; 2]) -> Option<(Policy, [Option<Bounds>; 2])>;
+    fn of(&self, origin: &Origin, adopted: [Amount; 2]) -> Option<Rule>;
+}
+
+/// What is to hold for one workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// How its limits follow its need.
+    pub policy: Policy,
+    /// How it stands among others when the node is full.
+    pub entitlement: Entitlement,
+    /// Between which values its limits may move.
+    pub bounds: [Option<Bounds>; 2],
 }
 
 /// What one side did about one limit at one tick.
@@ -126,9 +138,10 @@ impl<R: Rules> Comparison<R> {
                 mut spec,
                 origin,
             } => {
-                if let Some((policy, bounds)) = self.rules.of(&origin, spec.adopted) {
-                    spec.policy = policy;
-                    spec.bounds = managed(bounds, spec.bounds);
+                if let Some(rule) = self.rules.of(&origin, spec.adopted) {
+                    spec.policy = rule.policy;
+                    spec.entitlement = rule.entitlement;
+                    spec.bounds = managed(rule.bounds, spec.bounds);
                 }
                 Call::Adopt {
                     slot,
@@ -140,6 +153,7 @@ impl<R: Rules> Comparison<R> {
             Call::Reconfigure {
                 slot,
                 policy,
+                entitlement,
                 bounds,
                 name,
             } => {
@@ -149,14 +163,17 @@ impl<R: Rules> Comparison<R> {
                     ..origin.clone()
                 });
                 let rule = origin.and_then(|origin| self.rules.of(&origin, adopted));
-                let (policy, bounds) = match rule {
-                    Some((policy, other)) => (policy, managed(other, bounds)),
-                    None => (policy, bounds),
+                let recorded = Rule {
+                    policy,
+                    entitlement,
+                    bounds,
                 };
+                let rule = rule.unwrap_or(recorded);
                 Call::Reconfigure {
                     slot,
-                    policy,
-                    bounds,
+                    policy: rule.policy,
+                    entitlement: rule.entitlement,
+                    bounds: managed(rule.bounds, bounds),
                     name,
                 }
             }
@@ -256,8 +273,10 @@ fn changed<R: Rules>(rules: &R, recorded: &Replay) -> Replay {
     let mut changed = recorded.clone();
     changed.engine.set_settings(rules.settings());
     for (slot, origin) in recorded.origins.iter() {
-        if let Some((policy, bounds)) = rules.of(origin, adopted(recorded, *slot)) {
-            changed.engine.reconfigure(*slot, policy, bounds);
+        if let Some(rule) = rules.of(origin, adopted(recorded, *slot)) {
+            changed
+                .engine
+                .reconfigure(*slot, rule.policy, rule.entitlement, rule.bounds);
         }
     }
     // The fast loop would have been told.
@@ -279,6 +298,16 @@ fn managed(wanted: [Option<Bounds>; 2], found: [Option<Bounds>; 2]) -> [Option<B
     [found[0].and(cpu), found[1].and(memory)]
 }
 
+/// That others go first, and who.
+fn held_back(replay: &Replay, slot: Slot, behind: Option<Slot>) -> String {
+    let engine = replay.engine();
+    let standing = |slot| Some((engine.name(slot)?, engine.entitlement(slot)?));
+    let Some(((name, theirs), (_, ours))) = behind.and_then(standing).zip(standing(slot)) else {
+        return format!("it stays, held back: {}", Guard::Rival);
+    };
+    format!("it stays, held back: {}", Rivalry { name, theirs, ours })
+}
+
 /// What a side says for itself.
 fn stand(replay: &Replay, (slot, resource): (Slot, Resource), made: Option<&Decision>) -> Stand {
     if let Some(decision) = made {
@@ -290,6 +319,7 @@ fn stand(replay: &Replay, (slot, resource): (Slot, Resource), made: Option<&Deci
     let why = match replay.engine().view(slot, resource) {
         None => "it is not managed".to_owned(),
         Some(view) => match view.held_back {
+            Some(Guard::Rival) => held_back(replay, slot, view.behind),
             Some(guard) => format!("it stays, held back: {guard}"),
             None => "it stays: the policy proposes nothing, or waits for the last order".to_owned(),
         },

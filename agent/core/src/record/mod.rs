@@ -21,7 +21,7 @@ mod spends;
 
 pub use call::{Call, Item, Key, Ticked};
 pub use decoder::Decoder;
-pub use difference::{Comparison, Difference, Rules, Stand};
+pub use difference::{Comparison, Difference, Rule, Rules, Stand};
 pub use digest::Digest;
 pub use encoder::{Encoder, Unencodable};
 pub use fault::Fault;

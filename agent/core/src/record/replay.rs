@@ -145,10 +145,11 @@ impl Replay {
             Call::Reconfigure {
                 slot,
                 policy,
+                entitlement,
                 bounds,
                 name,
             } => {
-                engine.reconfigure(slot, policy, bounds);
+                engine.reconfigure(slot, policy, entitlement, bounds);
                 self.origins.rename(slot, &name);
             }
         }

@@ -6,7 +6,8 @@ mod lifts;
 mod settling;
 
 use trimtab_core::decide::{
-    Envelope, EnvelopeUpdate, Grain, Pool, Refusal, Settle, Settled, settle, spend, written,
+    Entitlement, Envelope, EnvelopeUpdate, Grain, Pool, Refusal, Settle, Settled, settle, spend,
+    written,
 };
 use trimtab_core::signal::{Amount, Cause, Event, Nanos, Resource, Slot, Spend};
 
@@ -21,6 +22,7 @@ pub(crate) fn update(resource: Resource) -> EnvelopeUpdate {
         parent: None,
         nested: false,
         modest: true,
+        entitlement: Entitlement::default(),
         adopted: Amount(100_000),
         floor: Amount(50_000),
         ceiling: Amount(2_000_000),

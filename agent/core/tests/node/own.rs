@@ -1,6 +1,6 @@
 //! Our own two loops steer a simulated node by the same law as a real one.
 
-use trimtab_core::decide::{Bounds, Policy, Predictive, Settings, Threshold};
+use trimtab_core::decide::{Bounds, Entitlement, Policy, Predictive, Settings, Threshold};
 use trimtab_core::node::{
     Controller, Demand, Happened, MemoryDemand, MemoryStep, Node, Own, Trimtab, Workload,
 };
@@ -12,7 +12,14 @@ const MINUTE: u64 = 60_000;
 
 fn trimtab(policy: Policy) -> Trimtab {
     let bounds = Resource::ALL.map(|resource| Some(Bounds::of(resource)));
-    Trimtab::new(Settings::default(), vec![Some(Own { policy, bounds })])
+    Trimtab::new(
+        Settings::default(),
+        vec![Some(Own {
+            policy,
+            entitlement: Entitlement::default(),
+            bounds,
+        })],
+    )
 }
 
 /// One thread for 300 ms every so often, under a quota of 10 ms.
@@ -114,6 +121,7 @@ fn no_more_is_lent_than_there_is() {
         ..Bounds::of(Resource::Cpu)
     };
     let own = Own {
+        entitlement: Entitlement::default(),
         policy: Policy::default(),
         bounds: [Some(bounds), None],
     };
@@ -153,6 +161,7 @@ fn what_one_borrows_another_calls_in_and_an_end_gives_back() {
         ..Bounds::of(Resource::Cpu)
     };
     let own = Own {
+        entitlement: Entitlement::default(),
         policy: Policy::default(),
         bounds: [Some(bounds), None],
     };
@@ -177,6 +186,7 @@ fn who_is_left_alone_keeps_limit_and_request() {
     let demand = Demand::wave(ms(10_000), ms(300), 1);
     let workload = Workload::cpu(demand, quota(10));
     let own = Own {
+        entitlement: Entitlement::default(),
         policy: Policy::default(),
         bounds: [Some(Bounds::of(Resource::Cpu)), None],
     };

@@ -1,7 +1,7 @@
 //! What a recording has of one workload.
 
 use crate::codec::{read, segment};
-use trimtab_core::decide::{Bounds, Policy, Record, WorkloadSpec};
+use trimtab_core::decide::{Bounds, Entitlement, Policy, Record, WorkloadSpec};
 use trimtab_core::record::{Call, Figures, History, Item, Origin};
 use trimtab_core::signal::{Amount, Cause, Denial, Event, Mode, Nanos, Resource, Slot, Spend};
 use trimtab_core::snapshot::{CpuSignals, MemorySignals, Snapshot, WorkloadSignals};
@@ -25,6 +25,7 @@ fn adopt(slot: u32, path: &str) -> Call {
             parent: None,
             mode: Mode::Enforce,
             policy: Policy::default(),
+            entitlement: Entitlement::default(),
             born: Nanos(0),
             adopted: limits,
             held: limits,

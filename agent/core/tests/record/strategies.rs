@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use trimtab_core::decide::{
-    Bounds, CalledIn, Headroom, Policy, Predictive, Record, Refusal, Settings, Settled, Synced,
-    Threshold, WorkloadSpec,
+    Bounds, CalledIn, Entitlement, Headroom, Policy, Predictive, Priority, Record, Refusal,
+    Settings, Settled, Synced, Threshold, WorkloadSpec,
 };
 use trimtab_core::record::{Call, Origin};
 use trimtab_core::signal::{
@@ -267,31 +267,41 @@ fn bounds() -> impl Strategy<Value = [Option<Bounds>; 2]> {
     })))
 }
 
+fn entitlement() -> impl Strategy<Value = Entitlement> {
+    let priority = select(Priority::DESCENDING.to_vec());
+    (1..=Entitlement::HEAVIEST, priority)
+        .prop_map(|(weight, priority)| Entitlement { weight, priority })
+}
+
 fn spec() -> impl Strategy<Value = WorkloadSpec> {
     let amounts = proptest::array::uniform4(amount());
     (
         ".{0,20}",
         proptest::option::of(slot()),
         policy(),
+        entitlement(),
         nanos(),
         amounts,
         number(),
         bounds(),
     )
-        .prop_map(|(name, parent, policy, born, amounts, period_us, bounds)| {
-            let [cpu, memory, cpu_now, memory_now] = amounts;
-            WorkloadSpec {
-                name,
-                parent,
-                mode: Mode::Enforce,
-                policy,
-                born,
-                adopted: [cpu, memory],
-                held: [cpu_now, memory_now],
-                period_us,
-                bounds,
-            }
-        })
+        .prop_map(
+            |(name, parent, policy, entitlement, born, amounts, period_us, bounds)| {
+                let [cpu, memory, cpu_now, memory_now] = amounts;
+                WorkloadSpec {
+                    name,
+                    parent,
+                    mode: Mode::Enforce,
+                    policy,
+                    entitlement,
+                    born,
+                    adopted: [cpu, memory],
+                    held: [cpu_now, memory_now],
+                    period_us,
+                    bounds,
+                }
+            },
+        )
 }
 
 /// Any call.
@@ -312,15 +322,15 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             origin: Origin { path, policy },
         },
     );
-    let reconfigure =
-        (slot(), policy(), bounds(), ".{0,8}").prop_map(|(slot, policy, bounds, name)| {
-            Call::Reconfigure {
-                slot,
-                policy,
-                bounds,
-                name,
-            }
-        });
+    let reconfigure = (slot(), policy(), entitlement(), bounds(), ".{0,8}").prop_map(
+        |(slot, policy, entitlement, bounds, name)| Call::Reconfigure {
+            slot,
+            policy,
+            entitlement,
+            bounds,
+            name,
+        },
+    );
     let settings = proptest::array::uniform2(amount()).prop_map(|reserve| {
         Call::SetSettings(Settings {
             reserve,

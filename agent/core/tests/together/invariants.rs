@@ -3,7 +3,9 @@
 
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
-use trimtab_core::decide::{Bounds, Headroom, Policy, Predictive, Record, Settings, Threshold};
+use trimtab_core::decide::{
+    Bounds, Entitlement, Headroom, Policy, Predictive, Priority, Record, Settings, Threshold,
+};
 use trimtab_core::signal::{Amount, Cause, Mode, Nanos, Resource};
 use trimtab_core::snapshot::Snapshot;
 
@@ -56,6 +58,15 @@ impl Random {
             Resource::Cpu if self.one_in(4) => Amount(self.below(4_000_000)),
             Resource::Cpu => Amount(self.below(300_000)),
             Resource::Memory => Amount(self.below(1 << 30)),
+        }
+    }
+
+    fn entitlement(&mut self) -> Entitlement {
+        let weights = [100, 100, 1, 50, 200, Entitlement::HEAVIEST];
+        let [weight, priority] = [6, 3].map(|many| usize::try_from(self.below(many)));
+        Entitlement {
+            weight: weights[weight.expect("small")],
+            priority: Priority::DESCENDING[priority.expect("small")],
         }
     }
 
@@ -125,7 +136,8 @@ fn adopt(world: &mut World, random: &mut Random, slot: usize) {
         }),
     };
     let bounds = Resource::ALL.map(|resource| random.bounds(resource));
-    world.adopt(slot, group, mode, policy, bounds);
+    let entitlement = random.entitlement();
+    world.adopt_as(slot, group, mode, policy, entitlement, bounds);
 }
 
 fn exists(world: &World, slot: usize) -> bool {

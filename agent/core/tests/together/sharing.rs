@@ -44,7 +44,7 @@ fn one_burst_gets_the_whole_pool_and_the_next_one_gets_what_lies_idle() {
     live(&mut world, 3);
     world.kernel.group_mut(9).needs[CPU] = Amount(3_000_000);
     let ticks = live(&mut world, 2);
-    assert_eq!(rules(&ticks), [Rule::Recall]);
+    assert_eq!(rules(&ticks), [Rule::Recall, Rule::Raise]);
     assert!(
         limit(&world, 9, CPU) >= 2_900_000,
         "{}",

@@ -170,10 +170,12 @@ impl Checker<'_> {
                 "name \"cpu\", \"memory\" or both",
             );
         }
+        let entitlement = self.entitlement(&raw);
         let pace = self.pace(&raw);
         Policy {
             mode: raw.mode.map_or(default.mode, Spanned::into_inner),
             kind,
+            entitlement,
             cpu: cpu.map(&pace),
             memory: memory.map(&pace),
             ..default

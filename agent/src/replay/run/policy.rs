@@ -2,9 +2,9 @@
 
 use trimtab_core::{
     baseline::{self, Unknown},
-    decide::{self, Bounds, Settings},
+    decide::{self, Bounds, Entitlement, Settings},
     node::{Controller, Own, Setup, Trimtab, Workload},
-    record::{Origin, Rules},
+    record::{Origin, Rule, Rules},
     signal::{Amount, Resource},
 };
 
@@ -148,7 +148,11 @@ impl Policy {
         };
         let said = |about: &About, workload: &Workload| match &self.law {
             Law::Baseline => None,
-            Law::Own(policy) => Some((*policy, Resource::ALL.map(|one| Some(Bounds::of(one))))),
+            Law::Own(policy) => Some(Rule {
+                policy: *policy,
+                entitlement: Entitlement::default(),
+                bounds: Resource::ALL.map(|one| Some(Bounds::of(one))),
+            }),
             Law::Configured(..) => {
                 let name = &about.head.name;
                 let limits = [workload.cpu_limit, workload.memory_limit];
@@ -156,12 +160,16 @@ impl Policy {
             }
         };
         let own = |(about, workload): (&About, &Workload)| {
-            let (policy, mut bounds) = said(about, workload)?;
+            let mut rule = said(about, workload)?;
             let wants = [workload.demand.is_some(), workload.memory.is_some()];
-            for (bounds, wants) in bounds.iter_mut().zip(wants) {
+            for (bounds, wants) in rule.bounds.iter_mut().zip(wants) {
                 *bounds = bounds.filter(|_| wants);
             }
-            Some(Own { policy, bounds })
+            Some(Own {
+                policy: rule.policy,
+                entitlement: rule.entitlement,
+                bounds: rule.bounds,
+            })
         };
         pack.series.iter().zip(&pack.workloads).map(own).collect()
     }

@@ -163,6 +163,11 @@ impl World {
         let envelope = self.envelope(slot, resource).expect("it was there");
         if settled.to > settled.from {
             assert!(settled.to <= envelope.ceiling, "{settled:?} {envelope:?}");
+            let pool = self.desk.pool(resource);
+            assert!(
+                envelope.lent == Amount::ZERO || pool.lent <= pool.size,
+                "raised by what is not there: {settled:?}"
+            );
         } else {
             assert!(settled.to >= envelope.floor, "{settled:?} {envelope:?}");
             let own = settled.to >= envelope.base();

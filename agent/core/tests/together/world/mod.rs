@@ -6,7 +6,8 @@ pub(crate) mod kernel;
 
 use kernel::{Group, Kernel, Version};
 use trimtab_core::decide::{
-    Bounds, Desk, Engine, Envelope, Policy, Record, Settings, Settle, Tick, WorkloadSpec,
+    Bounds, Desk, Engine, Entitlement, Envelope, Policy, Record, Settings, Settle, Tick,
+    WorkloadSpec,
 };
 use trimtab_core::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use trimtab_core::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
@@ -77,6 +78,19 @@ impl World {
         policy: Policy,
         bounds: [Option<Bounds>; 2],
     ) {
+        self.adopt_as(slot, group, mode, policy, Entitlement::default(), bounds);
+    }
+
+    /// The same, with a standing among others.
+    pub(crate) fn adopt_as(
+        &mut self,
+        slot: usize,
+        group: Group,
+        mode: Mode,
+        policy: Policy,
+        entitlement: Entitlement,
+        bounds: [Option<Bounds>; 2],
+    ) {
         if self.kernel.groups.len() <= slot {
             self.kernel.groups.resize(slot + 1, None);
             self.epochs.resize(slot + 1, 0);
@@ -89,6 +103,7 @@ impl World {
             parent: group.parent.map(to_slot),
             mode,
             policy,
+            entitlement,
             born: Nanos(self.now),
             adopted: group.limits,
             held: group.limits,
