@@ -1,6 +1,7 @@
 //! What types cannot say: ranges, and what contradicts what.
 
 mod agent;
+mod bounds;
 mod entitlement;
 mod identity;
 mod matching;
