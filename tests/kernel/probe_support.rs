@@ -128,10 +128,12 @@ pub(crate) fn interrupt(cpu: usize) -> Process {
     Process::spawn(real_time(&mut command)).expect("a real-time process")
 }
 
-/// Keeps every CPU busy.
+/// Keeps every CPU busy: with a process that stays there, so that the scheduler cannot put two of them on one
+/// and have them wait for each other.
 pub(crate) fn spin_everywhere(group: &Group) -> Vec<Process> {
-    let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    (0..cpus).map(|_| spin(group)).collect()
+    let script = |cpu| format!("exec taskset -c {cpu} sh -c 'while :; do :; done'");
+    let cpus = trimtab::fast::cpus().into_iter();
+    cpus.map(|cpu| shell(group, &script(cpu))).collect()
 }
 
 /// Works for longer than the scheduler lets it without a break, again and again.
