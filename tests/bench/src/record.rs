@@ -1,7 +1,7 @@
 //! What the recording of a live agent takes on disk, per workload and second.
 //!
 //! Steady workloads use a little CPU time evenly; busy ones burn in bursts that their quota is too
-//! small for. So many floors leave nothing to lend on a small node, so that each of their events is
+//! small for. So many floors that are asked for leave nothing to lend on a small node, so that each of their events is
 //! refused, and recorded. The state with which the segment begins is left out.
 
 use std::{
@@ -97,7 +97,7 @@ fn measure(kind: &'static str, args: &Args, load: &[&str]) -> Result<Row> {
         .tempdir()?;
     let agent = Agent::start(&format!(
         "[record]\nenabled = true\ndirectory = \"{}\"\n[[policy]]\nname = \"bench\"\nselect = [\"{}/*\"]\n\
-         mode = \"enforce\"\nwarm_up = \"0s\"\ncooldown = \"5s\"\n",
+         mode = \"enforce\"\nwarm_up = \"0s\"\ncooldown = \"5s\"\ncpu = {{ floor = 0.1 }}\n",
         directory.path().display(),
         root.path()
     ))?;

@@ -112,22 +112,26 @@ fn a_growth_is_not_killed_while_there_is_memory() {
     assert_eq!(memory.anonymous, Amount(400 << 20));
 }
 
-#[test]
-fn no_more_is_lent_than_there_is() {
-    let greedy = || Workload::cpu(Demand::steady(Amount(4_000_000), 4), quota(20));
+/// Ours for a workload whose CPU has a floor that was asked for.
+fn own(floor: Amount) -> Own {
     let bounds = Bounds {
-        floor: quota(20),
+        floor,
         default_floor: false,
         ..Bounds::of(Resource::Cpu)
     };
-    let own = Own {
+    Own {
         entitlement: Entitlement::default(),
         policy: Policy::default(),
         bounds: [Some(bounds), None],
-    };
+    }
+}
+
+#[test]
+fn no_more_is_lent_than_there_is() {
+    let greedy = || Workload::cpu(Demand::steady(Amount(4_000_000), 4), quota(20));
     let (node, log) = steer(
         node(2, (0..6).map(|_| greedy())),
-        &mut Trimtab::new(Settings::default(), vec![Some(own); 6]),
+        &mut Trimtab::new(Settings::default(), vec![Some(own(quota(20))); 6]),
         ms(2 * MINUTE),
     );
     let held: u64 = (0..6)
@@ -155,17 +159,7 @@ fn what_one_borrows_another_calls_in_and_an_end_gives_back() {
         end: Some(ms(2 * MINUTE)),
         ..greedy(0)
     };
-    let bounds = Bounds {
-        floor: quota(50),
-        default_floor: false,
-        ..Bounds::of(Resource::Cpu)
-    };
-    let own = Own {
-        entitlement: Entitlement::default(),
-        policy: Policy::default(),
-        bounds: [Some(bounds), None],
-    };
-    let mut trimtab = Trimtab::new(Settings::default(), vec![Some(own); 2]);
+    let mut trimtab = Trimtab::new(Settings::default(), vec![Some(own(quota(50))); 2]);
     let mut node = node(4, [first, greedy(MINUTE)]);
     let mut limits = |until| {
         run(&mut node, &mut trimtab, ms(until));
