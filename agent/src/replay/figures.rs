@@ -78,7 +78,7 @@ pub struct SourceFigures {
     /// Series and files about nothing that is simulated.
     pub other: u64,
     /// Series that no policy of a configuration selects, which therefore leaves them alone.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub left_alone: u64,
     /// What was repaired, and how often.
     pub repairs: BTreeMap<&'static str, u64>,
@@ -271,7 +271,7 @@ impl Figures {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-const fn is_none(count: &u64) -> bool {
+const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
