@@ -20,7 +20,8 @@ use crate::{
 pub struct Burn {
     /// Threads that burn at the same time.
     pub threads: usize,
-    /// CPU time of a burst, per thread.
+    /// CPU time of a burst, per thread. What it takes to wake up is part of the next one's, so that the
+    /// duty is exact however slow that is.
     pub burst: Duration,
     /// From the start of one burst to the start of the next; `None` means one burst and no more.
     pub every: Option<Duration>,
@@ -86,7 +87,7 @@ impl Burn {
         const LOOK: Duration = Duration::from_millis(10);
         let mut durations = Durations::new()?;
         let before = cpu::used();
-        let mut due = start;
+        let (mut due, mut spent) = (start, before);
         let mut left = if self.every.is_some() {
             self.bursts
         } else {
@@ -95,11 +96,9 @@ impl Burn {
         while left != Some(0) && !stop.load(Ordering::Relaxed) {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             let began = Instant::now();
-            let mut rest = self.burst;
-            while !rest.is_zero() && !stop.load(Ordering::Relaxed) {
-                let piece = rest.min(LOOK);
-                cpu::spend(piece);
-                rest -= piece;
+            spent += self.burst;
+            while cpu::used() < spent && !stop.load(Ordering::Relaxed) {
+                cpu::spend_until(spent.min(cpu::used() + LOOK));
             }
             durations.record(began.elapsed());
             due += self.every.unwrap_or_default();

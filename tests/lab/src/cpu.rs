@@ -20,7 +20,11 @@ pub fn used() -> Duration {
 ///
 /// Time in which the thread waits, throttled or behind others, does not count.
 pub fn spend(amount: Duration) {
-    let end = used() + amount;
+    spend_until(used() + amount);
+}
+
+/// Computes until the CPU time of this thread's whole life comes to `end`.
+pub fn spend_until(end: Duration) {
     while used() < end {
         for number in 0..BATCH {
             hint::black_box(number);
