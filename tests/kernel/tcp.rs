@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use trimtab_lab::answer::{MESSAGE, Manner, ask};
 use trimtab_tests::{Agent, Answer, Group, eventually, skip};
 
-use crate::trust::{SOON, adopted, group, show};
+use crate::trust::{SOON, adopted, group, journal, show};
 
 const QUOTA: u64 = 100_000;
 const MANNER: Manner = Manner {
@@ -81,6 +81,46 @@ fn requests_are_shown() -> Result<()> {
     assert!(ns("answered_p99_ns") >= ns("answered_p50_ns"), "{shown}");
     let listed = agent.cli(&["workloads"])?;
     assert_eq!(listed[0]["signals"]["tcp"], shown);
+    Ok(())
+}
+
+#[test]
+fn decisions_know_how_many_requests_were_late() -> Result<()> {
+    let Some(group) = group("tcp-late") else {
+        return Ok(());
+    };
+    group.set_quota_us(Some(QUOTA), QUOTA)?;
+    let agent = Agent::start(&format!(
+        "[[policy]]\nname = \"tcp\"\nselect = [\"{}\"]\nmode = \"recommend\"\nresources = [\"cpu\"]\n\
+         kind = \"slo\"\nrequest_p99 = \"1ms\"\nwarm_up = \"0s\"\n",
+        group.path()
+    ))?;
+    adopted(&agent, &group, QUOTA)?;
+    if probe(&agent)?["state"] != "on" {
+        skip(&format!("{}", probe(&agent)?));
+        return Ok(());
+    }
+    let server = Answer::start(&group, MANNER)?;
+    let address = server.address;
+    // A trim waits until five ticks are known.
+    let asking = thread::spawn(move || ask(address, 2, 3 * SOON));
+    let late = || -> Result<Option<(f64, f64)>> {
+        let input = |entry: &Value, name| {
+            let inputs = entry["reason"]["inputs"].as_array()?;
+            let input = inputs.iter().find(|input| input["name"] == name)?;
+            input["number"].as_f64()
+        };
+        let late = |entry| Some((input(entry, "requests-late")?, input(entry, "requests")?));
+        Ok(journal(&agent, &group)?.iter().find_map(late))
+    };
+    let heard = eventually(3 * SOON, || late().is_ok_and(|late| late.is_some()));
+    asking.join().map_err(|_| anyhow::anyhow!("no client"))??;
+    let entries = journal(&agent, &group)?;
+    assert!(heard, "{entries:?}");
+    let (late, of) = late()?.context("heard before")?;
+    assert!(of > 10.0, "{entries:?}");
+    // Each is left unread for longer than it may take.
+    assert!((late - of).abs() < 0.5, "{late} of {of}: {entries:?}");
     Ok(())
 }
 

@@ -42,6 +42,8 @@ pub struct WorkloadSignals {
     pub cpu: Option<CpuSignals>,
     /// Memory, of the whole group with its descendants.
     pub memory: Option<MemorySignals>,
+    /// How its latency objective fared; `None` where its policy has none, or nothing tells.
+    pub latency: Option<LatencySignals>,
 }
 
 /// CPU of one workload over the tick.
@@ -61,6 +63,29 @@ pub struct CpuSignals {
     pub throttled_ns: u64,
     /// Waiting on run queues behind others, summed over tasks, in ns; 0 where no probe tells.
     pub wait_ns: u64,
+}
+
+/// What ended over the tick of that which a workload's latency objective is about.
+///
+/// Counts and not a percentile: they can be added up over ticks, and are all that it takes to tell how many of 100 are
+/// late, as exactly as whoever counts can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySignals {
+    /// How many: requests that were answered, or waits for a CPU.
+    pub count: u64,
+    /// How many of them took longer than the objective.
+    pub late: u64,
+}
+
+impl LatencySignals {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            late: self.late.saturating_add(other.late),
+        }
+    }
 }
 
 /// Memory of one workload at the end of the tick.

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use trimtab_core::decide::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
-use trimtab_core::decide::{Entitlement, Priority, Quantity, Rivalry, explain};
+use trimtab_core::decide::{Entitlement, Objective, Priority, Quantity, Rivalry, explain};
 use trimtab_core::model::Pattern;
 use trimtab_core::signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend};
 
@@ -180,6 +180,52 @@ fn what_is_foreseen() {
         ..ahead(Pattern::Trend, 30)
     };
     assert_snapshot!(kept, @"cpu 2.00 CPU -> 0.72 CPU: need and margin are below the limit: 0.60 CPU within 60 s, at most 0.63 CPU, foreseen from its trend, margin 30 %, use 0.20 CPU; without this 1.28 CPU would stay held and unused");
+}
+
+#[test]
+fn a_latency_objective() {
+    let attained = |late, objective| Input::Attained {
+        late,
+        of: 1_600,
+        objective,
+    };
+    let requests = Objective::Requests(Nanos(50 * Nanos::MILLI.0));
+    let late = Reason {
+        from: Amount(1_000_000),
+        to: Amount(1_500_000),
+        rule: Rule::Late,
+        inputs: vec![
+            Input::Throttled {
+                periods: 7,
+                of: 100,
+            },
+            attained(48, requests),
+            Input::Use(Amount(980_000)),
+        ],
+        clamps: Vec::new(),
+        otherwise: Otherwise::Throttled(Amount(1_000_000)),
+        ..trim()
+    };
+    assert_snapshot!(late, @"cpu 1.00 CPU -> 1.50 CPU: the latency objective was missed: 7 of 100 periods throttled, 48 of 1600 requests took longer than 50 ms, use 0.98 CPU; without this it would be throttled at 1.00 CPU until the period ends");
+    let trimmed = Reason {
+        from: Amount(2_000_000),
+        to: Amount(1_200_000),
+        rule: Rule::Trim,
+        inputs: vec![
+            Input::Percentile {
+                percent: 95,
+                window: Nanos::MINUTE,
+                amount: Amount(1_000_000),
+            },
+            Input::Margin(20),
+            attained(1, Objective::Waits(Nanos(5 * Nanos::MILLI.0))),
+            Input::Own(Amount(945_000)),
+            Input::Use(Amount(900_000)),
+        ],
+        otherwise: Otherwise::Idle(Amount(800_000)),
+        ..late
+    };
+    assert_snapshot!(trimmed, @"cpu 2.00 CPU -> 1.20 CPU: need and margin are below the limit: p95 of 60 s is 1.00 CPU, margin 20 %, 1 of 1600 waits for a CPU took longer than 5 ms, 0.945 CPU of it held, use 0.90 CPU; without this 0.80 CPU would stay held and unused");
 }
 
 #[test]

@@ -23,5 +23,7 @@ pub use schema::{
 };
 pub use select::Selector;
 // What a policy is in the core is the `kind` of one here, which says more: whom it selects, and the mode.
-pub use trimtab_core::decide::{Bounds, Headroom, Policy as Kind, Predictive, Settings, Threshold};
+pub use trimtab_core::decide::{
+    Bounds, Headroom, Objective, Policy as Kind, Predictive, Settings, Slo, Threshold,
+};
 pub use units::{Share, parse_bytes, parse_cpus};

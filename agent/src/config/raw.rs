@@ -150,6 +150,8 @@ pub(super) struct Policy {
     pub(super) margin: Key<i64>,
     pub(super) lead: Key<Duration>,
     pub(super) coverage: Key<i64>,
+    pub(super) request_p99: Key<Duration>,
+    pub(super) run_queue_p99: Key<Duration>,
     pub(super) high: Key<i64>,
     pub(super) low: Key<i64>,
     pub(super) r#for: Key<Duration>,
@@ -191,6 +193,8 @@ pub(super) enum Kind {
     Threshold,
     /// A percentile and a margin, and what is foreseen.
     Predictive,
+    /// A percentile and a margin, and a latency objective.
+    Slo,
 }
 
 /// `cpu.*` and `memory.*`.

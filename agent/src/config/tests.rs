@@ -67,6 +67,17 @@ fn documented_defaults_are_the_defaults() {
         kind: Kind::Predictive(Predictive::default()),
         ..Policy::new("reports", Selector::new(&["/reports.slice/*"]).unwrap())
     };
+    let api = Policy {
+        kind: Kind::Slo(Slo::default()),
+        ..Policy::new("api", Selector::new(&["/api.slice/*"]).unwrap())
+    };
+    let workers = Policy {
+        kind: Kind::Slo(Slo {
+            objective: Objective::Waits(Nanos(5 * Nanos::MILLI.0)),
+            ..Slo::default()
+        }),
+        ..Policy::new("workers", Selector::new(&["/workers.slice/*"]).unwrap())
+    };
     let pattern = |text: &str| Pattern::new(text).unwrap();
     let labels = [
         ("app.kubernetes.io/name".to_owned(), pattern("web")),
@@ -99,7 +110,7 @@ fn documented_defaults_are_the_defaults() {
     assert_eq!(
         config,
         Config {
-            policies: vec![asked(services), batch, reports, shop],
+            policies: vec![asked(services), batch, reports, api, workers, shop],
             ..Config::default()
         }
     );

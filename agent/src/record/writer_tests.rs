@@ -149,6 +149,7 @@ impl Node {
                     hard: Amount(memory),
                     ..MemorySignals::default()
                 }),
+                latency: None,
             });
         }
         let node = NodeSignals {

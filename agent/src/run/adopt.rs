@@ -208,11 +208,7 @@ impl Agent {
             held,
         } = candidate;
         let parent = ancestors(&path).find_map(|above| self.workloads.at(above));
-        let period_us = group
-            .cpu
-            .as_ref()
-            .and_then(|reader| reader.quota(&mut self.scratch).ok()?.here()?)
-            .map_or(100_000, |quota| quota.period_us);
+        let period_us = self.period_us(&group);
         let limits = Resource::ALL.map(|resource| {
             let (bounds, limit) = (selected.bounds[resource.index()]?, held[resource.index()]?);
             Some(LimitState {
@@ -268,6 +264,7 @@ impl Agent {
             epoch,
             name: self.identities.name(&path, &identity),
             policy: selected.policy,
+            objective: selected.rule.objective(),
             mode: selected.mode,
             asked: None,
             pinned: false,
@@ -295,6 +292,13 @@ impl Agent {
         if let Some(workload) = self.workloads.get_mut(slot) {
             workload.begin(&mut self.scratch);
         }
+    }
+
+    /// The kernel's CPU period of a group in us; the usual one where it cannot be read.
+    fn period_us(&mut self, group: &Group) -> u64 {
+        let reader = group.cpu.as_ref();
+        let quota = reader.and_then(|reader| reader.quota(&mut self.scratch).ok()?.here()?);
+        quota.map_or(100_000, |quota| quota.period_us)
     }
 
     /// The memory files that the fast thread reads. Where nothing is written it has nothing to look at.

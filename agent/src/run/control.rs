@@ -162,6 +162,7 @@ impl Agent {
             Some(limit.bounds)
         });
         workload.policy = Arc::clone(&selected.policy);
+        workload.objective = selected.rule.objective();
         self.engine.reconfigure(
             slot,
             selected.rule,

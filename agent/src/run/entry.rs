@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use trimtab_core::{
     decide::{
-        CalledIn, Decision, Notice, NoticeKind, Reason, Settled,
+        CalledIn, Decision, Notice, NoticeKind, Objective, Reason, Settled,
         reason::{Input, Rule},
     },
     signal::{Amount, Denial, Mode, Nanos, Resource, Spend},
@@ -370,6 +370,22 @@ fn inputs(resource: Resource, from: &Input) -> Vec<view::Input> {
             input("foreseen-within", Value::DurationNs(within.0)),
             input("foreseen-from", Value::Text(word(&pattern))),
         ],
+        Input::Attained {
+            late,
+            of,
+            objective,
+        } => {
+            let (what, within) = match objective {
+                Objective::Requests(within) => ("requests", within),
+                Objective::Waits(within) => ("waits", within),
+            };
+            vec![
+                input("objective", Value::DurationNs(within.0)),
+                input(&format!("{what}-late"), number(late)),
+                input(what, number(of)),
+            ]
+        }
+        Input::Own(own) => amount("own", own),
         Input::Rival {
             ref name, theirs, ..
         } => vec![

@@ -16,6 +16,7 @@ mod gpus;
 mod hooks;
 mod identities;
 mod identity_view;
+mod latency;
 mod process;
 mod record_view;
 mod recording;

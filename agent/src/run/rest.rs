@@ -9,7 +9,7 @@
 use trimtab_core::{
     decide::Engine,
     signal::{Nanos, Resource},
-    snapshot::{CpuSignals, MemorySignals, WorkloadSignals},
+    snapshot::{CpuSignals, LatencySignals, MemorySignals, WorkloadSignals},
 };
 
 use super::workload::{Sample, Workload};
@@ -123,6 +123,7 @@ pub(super) fn resting(seen: &WorkloadSignals) -> WorkloadSignals {
             oom_kill: 0,
             ..memory
         }),
+        latency: seen.latency.map(|_| LatencySignals::default()),
     }
 }
 

@@ -92,6 +92,7 @@ impl Ticking {
             name: path.into(),
             policy: "test".into(),
             mode,
+            objective: None,
             asked: None,
             pinned: false,
             run: false,

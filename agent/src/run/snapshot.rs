@@ -3,10 +3,11 @@
 use trimtab_core::{
     model::waiting::{Groups, Waits},
     signal::{Amount, Nanos, Resource, Slot},
-    snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
+    snapshot::{CpuSignals, LatencySignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
 
 use super::{
+    latency,
     rest::{Depth, Rest, resting, stirs},
     tcp, why,
     workload::{Sample, Workload, Workloads},
@@ -230,7 +231,7 @@ pub(super) fn signals(
     let Sight::Here(memory) = memory(workload, &mut sample, scratch)? else {
         return Ok(Sight::Gone);
     };
-    let waited = histograms(workload, &sample, probed);
+    let (waited, latency) = histograms(workload, &sample, probed);
     if let Some(cpu) = &mut cpu {
         cpu.wait_ns = waited;
         workload.used[0] = cpu.used;
@@ -246,17 +247,22 @@ pub(super) fn signals(
         slot: workload.slot,
         cpu,
         memory,
+        latency,
     };
     Ok(Sight::Here(workload.seen))
 }
 
 /// Takes in what the kernel has counted since the last sample; for how long tasks have waited for a
-/// CPU, in ns.
-fn histograms(workload: &mut Workload, sample: &Sample, probed: Option<Histograms<'_>>) -> u64 {
+/// CPU, in ns, and what has become of the workload's latency objective.
+fn histograms(
+    workload: &mut Workload,
+    sample: &Sample,
+    probed: Option<Histograms<'_>>,
+) -> (u64, Option<LatencySignals>) {
     let id = workload.group.ids.cpu;
     let (Some(probed), Some(id)) = (probed, id) else {
         (workload.waits, workload.tcp) = (None, None);
-        return 0;
+        return (0, None);
     };
     let since = workload.last.time;
     let mut waited = 0;
@@ -268,13 +274,18 @@ fn histograms(workload: &mut Workload, sample: &Sample, probed: Option<Histogram
         workload.waiting.push(since, sample.time, &waits, &groups);
         waited = now.hist.waiting_ns.saturating_sub(last.hist.waiting_ns);
     }
-    keep(&mut workload.waits, waits);
     let hist = probed.tcp.read(id).ok().flatten();
+    let latency = workload.objective.and_then(|objective| {
+        let last = workload.waits.as_ref().map(|waits| &waits.hist);
+        let waits = (last, waits.as_ref().map(|waits| &waits.hist));
+        latency::since(objective, waits, (workload.tcp.as_deref(), hist.as_ref()))
+    });
+    keep(&mut workload.waits, waits);
     if let (Some(last), Some(now)) = (&workload.tcp, &hist) {
         workload.requests_per_s = tcp::per_second(last, now, sample.time.since(since));
     }
     keep(&mut workload.tcp, hist);
-    waited
+    (waited, latency)
 }
 
 /// Replaces what is kept, where it lies.

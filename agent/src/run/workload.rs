@@ -21,7 +21,7 @@ use crate::{
     },
 };
 use trimtab_core::{
-    decide::Bounds,
+    decide::{Bounds, Objective},
     model::Waiting,
     signal::{Amount, Mode, Nanos, Resource, Slot},
     snapshot::WorkloadSignals,
@@ -42,6 +42,8 @@ pub(super) struct Workload {
     pub(super) name: String,
     /// The policy that selected it.
     pub(super) policy: Arc<str>,
+    /// What its latencies are to meet, by that policy.
+    pub(super) objective: Option<Objective>,
     /// What may be done with decisions about it.
     pub(super) mode: Mode,
     /// The mode that somebody has asked for, whatever the configuration says.

@@ -4,11 +4,11 @@ use std::fs;
 
 use trimtab_core::{
     decide::{
-        Bounds, Engine, Entitlement, Headroom, Policy, Predictive, Settings, Threshold,
-        WorkloadSpec,
+        Bounds, Engine, Entitlement, Headroom, Objective, Policy, Predictive, Settings, Slo,
+        Threshold, WorkloadSpec,
     },
     signal::{Amount, Mode, Nanos, Resource, Slot},
-    snapshot::{CpuSignals, NodeSignals, Snapshot, WorkloadSignals},
+    snapshot::{CpuSignals, LatencySignals, NodeSignals, Snapshot, WorkloadSignals},
 };
 
 use super::root;
@@ -20,6 +20,7 @@ struct Example {
     engine: Engine,
     second: u64,
     limit: u64,
+    latency: Option<LatencySignals>,
 }
 
 impl Example {
@@ -43,6 +44,7 @@ impl Example {
             engine,
             second: 0,
             limit,
+            latency: None,
         }
     }
 
@@ -69,6 +71,7 @@ impl Example {
                 slot: SLOT,
                 cpu: Some(cpu),
                 memory: None,
+                latency: self.latency,
             }],
         };
         let tick = self.engine.tick(now, &snapshot);
@@ -185,6 +188,54 @@ fn predictive() {
     let page = fs::read_to_string(root().join("docs/POLICY-predictive.md")).unwrap();
     let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(page.contains(&why) && !why.is_empty(), "{why}");
+}
+
+#[test]
+fn slo() {
+    let policy = Policy::Slo(Slo {
+        objective: Objective::Requests(Nanos(50 * Nanos::MILLI.0)),
+        ..Slo::default()
+    });
+    let mut example = Example::new(policy, 2_000_000);
+    example.engine.change_mode(SLOT, Mode::Enforce);
+    let mut held = vec![2_000_000];
+    let mut explained = Vec::new();
+    let mut second = |example: &mut Example, late| {
+        example.latency = Some(LatencySignals { count: 100, late });
+        explained.extend(example.tick(400_000, 0));
+        let view = example.engine.view(SLOT, Resource::Cpu).unwrap();
+        let now = view.own.unwrap_or(view.adopted).0;
+        if held.last() != Some(&now) {
+            held.push(now);
+        }
+    };
+    for _ in 0..180 {
+        second(&mut example, 0);
+    }
+    second(&mut example, 30);
+    for _ in 0..300 {
+        second(&mut example, 0);
+    }
+    let down = [
+        800_000, 640_000, 560_000, 520_000, 480_000, 460_000, 440_000,
+    ];
+    let mut all = vec![2_000_000];
+    all.extend(down);
+    all.extend([420_000, 2_000_000]);
+    all.extend(down);
+    assert_eq!(held, all);
+    for cell in [
+        "2.00 -> 0.80",
+        "0.80 -> 0.42",
+        "0.42 -> 2.00",
+        "2.00 -> 0.44",
+    ] {
+        has_row("POLICY-slo.md", cell);
+    }
+    let page = fs::read_to_string(root().join("docs/POLICY-slo.md")).unwrap();
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, why) = &explained[0];
+    assert!(page.contains(why), "{why}");
 }
 
 #[test]

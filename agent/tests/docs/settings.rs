@@ -55,7 +55,12 @@ fn the_defaults_in_the_policies_pages_are_the_defaults() {
         let Some(kind) = name.strip_prefix("POLICY-") else {
             continue;
         };
-        let kind = format!("kind = \"{kind}\"");
+        // An objective has no default.
+        let objective = match kind {
+            "slo" => "request_p99 = \"50ms\"",
+            _ => "",
+        };
+        let kind = format!("kind = \"{kind}\"\n{objective}");
         for (key, value) in defaults(&text) {
             let mut written = policy(&format!("{kind}\n{key} = {value}"));
             // What is written down counts as asked for.

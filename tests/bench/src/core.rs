@@ -148,6 +148,7 @@ fn snapshot(now: Nanos, limits: &[[Amount; 2]], random: &mut fastrand::Rng) -> S
                 hard: memory,
                 ..MemorySignals::default()
             }),
+            latency: None,
         }
     });
     let workloads: Vec<_> = workloads.collect();

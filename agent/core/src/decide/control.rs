@@ -9,7 +9,7 @@ use super::policy::{Cut, Memory};
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
-use crate::model::{Foreseen, Outlook, Usage};
+use crate::model::{Attainment, Foreseen, Outlook, Usage};
 use crate::signal::{Amount, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,10 @@ pub(super) struct Control {
     pub(super) outlook: Option<Box<Outlook>>,
     /// A rise that is foreseen now.
     pub(super) foreseen: Option<Foreseen>,
+    /// How a latency objective is met, under a policy that has one.
+    pub(super) attainment: Option<Box<Attainment>>,
+    /// What of its owner's limit is held for it, where that has been found to do.
+    pub(super) own: Option<Amount>,
     pub(super) memory: Memory,
     /// The last trim.
     pub(super) cut: Option<Cut>,
@@ -98,6 +102,8 @@ impl Control {
             usage: Usage::new(span),
             outlook: None,
             foreseen: None,
+            attainment: None,
+            own: None,
             memory: Memory::default(),
             cut: None,
             raised: Nanos(0),
@@ -118,7 +124,8 @@ impl Control {
 
     /// See `Envelope::base`.
     pub(super) fn base(&self, floor: Amount) -> Amount {
-        self.grain.quantise(floor.max(self.adopted), Round::Up)
+        let own = self.own.map_or(self.adopted, |own| own.min(self.adopted));
+        self.grain.quantise(floor.max(own), Round::Up)
     }
 
     /// What of its floor is set aside on the node. Nobody is entitled to a floor that nobody has asked for: it only

@@ -236,6 +236,7 @@ impl Engine {
         let span = window(&policy);
         let same_span = span == window(&workload.policy);
         let looks_ahead = matches!(policy, Policy::Predictive(_));
+        let same_objective = policy.objective() == workload.policy.objective();
         workload.policy = policy;
         let same_priority = entitlement.priority == workload.entitlement.priority;
         workload.entitlement = entitlement;
@@ -245,6 +246,9 @@ impl Engine {
                     control.bounds = bounds;
                     if !looks_ahead {
                         (control.outlook, control.foreseen) = (None, None);
+                    }
+                    if !same_objective {
+                        (control.attainment, control.own) = (None, None);
                     }
                     if !same_span {
                         control.usage = Usage::new(span);
@@ -298,6 +302,7 @@ impl Engine {
             parent: self.managed_above(slot, resource),
             nested: !self.cap(slot, resource).is_unlimited(),
             adopted: control.adopted,
+            own: control.own,
             modest: self.is_modest(slot, control),
             entitlement: Entitlement {
                 priority: workload.precedence,
@@ -405,5 +410,6 @@ fn window(policy: &Policy) -> Nanos {
         Policy::Threshold(_) => Nanos::MINUTE,
         Policy::Headroom(headroom) => headroom.window,
         Policy::Predictive(predictive) => predictive.reactive.window,
+        Policy::Slo(slo) => slo.reactive.window,
     }
 }

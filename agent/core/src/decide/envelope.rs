@@ -28,6 +28,8 @@ pub struct Envelope {
     pub nested: bool,
     /// The limit that its owner had set when the workload was adopted; unlimited when none was.
     pub adopted: Amount,
+    /// What of that is held for it, where its policy has found that less will do; `None` for all of it.
+    pub own: Option<Amount>,
     /// Whether it wanted no more than its own in one of the last two ticks.
     pub modest: bool,
     /// How it stands among others when the pool is empty.
@@ -90,6 +92,8 @@ pub struct EnvelopeUpdate {
     pub nested: bool,
     /// See [`Envelope::adopted`].
     pub adopted: Amount,
+    /// See [`Envelope::own`].
+    pub own: Option<Amount>,
     /// See [`Envelope::modest`].
     pub modest: bool,
     /// See [`Envelope::entitlement`].
@@ -125,6 +129,7 @@ impl Envelope {
             parent: update.parent,
             nested: update.nested,
             adopted: update.adopted,
+            own: update.own,
             modest: update.modest,
             entitlement: update.entitlement,
             floor: update.floor,
@@ -147,11 +152,13 @@ impl Envelope {
         }
     }
 
-    /// Up to here a lift is free: what its owner gave it, or its floor. Only what goes beyond is
-    /// lent from the pool. Rounded up, so that nobody ends below what they had.
+    /// Up to here a lift is free: what its owner gave it (where less of that will do, no more than is
+    /// held), or its floor. Only what goes beyond is lent from the pool. Rounded up, so that nobody
+    /// ends below what they had.
     #[must_use]
     pub fn base(&self) -> Amount {
-        self.grain.quantise(self.floor.max(self.adopted), Round::Up)
+        let own = self.own.map_or(self.adopted, |own| own.min(self.adopted));
+        self.grain.quantise(self.floor.max(own), Round::Up)
     }
 
     /// Whether a write is under way.

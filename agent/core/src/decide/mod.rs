@@ -14,6 +14,7 @@
 
 mod again;
 pub mod arbitrate;
+mod attain;
 pub mod budget;
 mod control;
 pub mod decision;
@@ -62,7 +63,9 @@ pub use pool::Pool;
 pub use reason::Reason;
 pub use record::{CalledIn, Record, Refusal, Settled, Synced};
 pub use sentence::{Quantity, Rivalry};
-pub use settings::{Bounds, Headroom, Policy, Predictive, Settings, Threshold, WorkloadSpec};
+pub use settings::{
+    Bounds, Headroom, Objective, Policy, Predictive, Settings, Slo, Threshold, WorkloadSpec,
+};
 pub use settle::{adopt, audit, refit, release, settle, unsettle};
 pub use spend::{refund, spend, written};
 pub use thresholds::Thresholds;

@@ -60,6 +60,7 @@ impl Engine {
             ));
         }
         self.foresee(now, signals.slot, Resource::Cpu);
+        self.attain(now, snapshot.elapsed, signals);
     }
 
     /// Whether the period is another one than was known. We never set periods, so that this is

@@ -1,6 +1,7 @@
 //! Why a limit was changed, or left: structured, so that a program can read it as well.
 
 use super::entitlement::Entitlement;
+use super::settings::Objective;
 use crate::model::Pattern;
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub enum Rule {
     CallIn,
     /// Predictive: a rise is foreseen for which the limit would be too low.
     Ahead,
+    /// Slo: the latency objective was missed while the quota was spent.
+    Late,
 }
 
 impl Rule {
@@ -136,6 +139,17 @@ pub enum Input {
         /// How this workload stands.
         ours: Entitlement,
     },
+    /// How a latency objective was met lately.
+    Attained {
+        /// How many took longer.
+        late: u64,
+        /// Of how many.
+        of: u64,
+        /// What was to be met.
+        objective: Objective,
+    },
+    /// What of its owner's limit is held for it, since the objective is met with that.
+    Own(Amount),
 }
 
 /// A guardrail that changed a proposal.

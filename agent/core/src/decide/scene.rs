@@ -29,6 +29,10 @@ impl Engine {
             usage: &control.usage,
             cut: control.cut.filter(|cut| cut.to_blame(now)),
             foreseen: control.foreseen,
+            missed: control
+                .attainment
+                .as_ref()
+                .is_some_and(|one| one.is_missed()),
         }
     }
 

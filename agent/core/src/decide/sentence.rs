@@ -2,6 +2,7 @@
 
 use super::entitlement::{Entitlement, Priority};
 use super::reason::{Clamp, Guard, Input, Otherwise, Reason, Rule};
+use super::settings::Objective;
 use crate::model::Pattern;
 use crate::signal::{Amount, Cause, Denial, Nanos, Resource};
 use std::cmp::Ordering;
@@ -111,6 +112,7 @@ impl Display for Rule {
             Self::Share => "the pool is short and this is more than its share",
             Self::CallIn => "what was lent kept others waiting",
             Self::Ahead => "need is about to exceed the limit",
+            Self::Late => "the latency objective was missed",
         })
     }
 }
@@ -234,6 +236,20 @@ impl Part for Input {
                 q(expected),
                 q(upper)
             ),
+            Self::Attained {
+                late,
+                of,
+                objective: Objective::Requests(within),
+            } => write!(f, "{late} of {of} requests took longer than {within}"),
+            Self::Attained {
+                late,
+                of,
+                objective: Objective::Waits(within),
+            } => write!(
+                f,
+                "{late} of {of} waits for a CPU took longer than {within}"
+            ),
+            Self::Own(amount) => write!(f, "{} of it held", q(amount)),
         }
     }
 }

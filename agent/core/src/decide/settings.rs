@@ -185,6 +185,8 @@ pub enum Policy {
     Headroom(Headroom),
     /// The same, and ahead of a rise that the workload's own past foretells.
     Predictive(Predictive),
+    /// The same, and of the limit no more is held than it takes to meet a latency objective.
+    Slo(Slo),
 }
 
 impl Default for Policy {
@@ -258,6 +260,43 @@ impl Default for Predictive {
             reactive: Headroom::default(),
             lead: Nanos::MINUTE,
             coverage: 90,
+        }
+    }
+}
+
+/// Parameters of [`Policy::Slo`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Slo {
+    /// How the limit follows need.
+    pub reactive: Headroom,
+    /// What 99 of 100 are to meet.
+    pub objective: Objective,
+}
+
+/// Of what 99 of 100 are to be done within which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Requests to its servers, from their first byte to the first byte of the answer.
+    Requests(Nanos),
+    /// Waits of its tasks for a CPU, behind others or throttled.
+    Waits(Nanos),
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self::Requests(Nanos(200 * Nanos::MILLI.0))
+    }
+}
+
+impl Policy {
+    /// The latency objective, of one that has any.
+    #[must_use]
+    pub const fn objective(&self) -> Option<Objective> {
+        match self {
+            Self::Slo(slo) => Some(slo.objective),
+            Self::Threshold(_) | Self::Headroom(_) | Self::Predictive(_) => None,
         }
     }
 }

@@ -136,6 +136,7 @@ pub fn refit(envelope: &mut Envelope, pool: &mut Pool, update: &EnvelopeUpdate) 
     envelope.parent = update.parent;
     envelope.nested = update.nested;
     envelope.adopted = update.adopted;
+    envelope.own = update.own;
     envelope.modest = update.modest;
     envelope.entitlement = update.entitlement;
     envelope.floor = update.floor;

@@ -1,5 +1,6 @@
 //! One tick: from a snapshot to decisions, bounds, pools and thresholds.
 
+use super::attain::attained;
 use super::control::{Answer, Control};
 use super::decision::{Decision, Tick};
 use super::division::Asked;
@@ -160,6 +161,7 @@ fn decision(
 ) -> Decision {
     let (resource, from, to) = (control.resource, control.limit(), passed.to);
     let mut inputs = proposal.basis.inputs();
+    inputs.extend(attained(&workload.policy, control));
     inputs.push(Input::Use(control.usage.last()));
     let reason = Reason {
         resource,

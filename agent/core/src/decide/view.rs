@@ -21,6 +21,8 @@ pub struct View {
     pub advised: Option<Amount>,
     /// What its owner had set.
     pub adopted: Amount,
+    /// What of that is held for it, where a latency objective is met with less than all.
+    pub own: Option<Amount>,
     /// The effective floor.
     pub floor: Amount,
     /// The effective ceiling.
@@ -54,6 +56,7 @@ impl Engine {
             limit: control.known,
             advised: control.advised,
             adopted: control.adopted,
+            own: control.own,
             floor: self
                 .floors
                 .get(slot.0 as usize)

@@ -1,5 +1,6 @@
 //! What is known of each workload over time.
 
+pub mod attainment;
 pub mod energy;
 pub mod forecast;
 pub mod gpu;
@@ -8,6 +9,7 @@ pub mod usage;
 pub mod waiting;
 pub mod window;
 
+pub use attainment::Attainment;
 pub use forecast::{Foreseen, Outlook, Pattern};
 pub use gpu::{GpuTick, GpuWait};
 pub use throttling::Throttling;

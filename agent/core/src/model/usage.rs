@@ -65,6 +65,12 @@ impl Usage {
         self.last.max(self.previous)
     }
 
+    /// Demand over the last tick.
+    #[must_use]
+    pub const fn latest(&self) -> Amount {
+        self.wanted[0]
+    }
+
     /// The smaller demand of the last two ticks.
     #[must_use]
     pub fn least(&self) -> Amount {

@@ -46,6 +46,11 @@ pub trait Controller {
         Amount::ZERO
     }
 
+    /// By when a workload's requests are to be answered, of one that asks how many are late.
+    fn objective(&self, _slot: Slot) -> Option<Nanos> {
+        None
+    }
+
     /// Use below which the kernel need not warn it: ns of CPU in a period, or bytes. 0 always warns.
     fn usual(&self, _slot: Slot, _resource: Resource) -> u64 {
         0
@@ -116,6 +121,8 @@ pub struct Seen {
     pub cpu: CpuSeen,
     /// Memory.
     pub memory: MemorySeen,
+    /// Requests.
+    pub requests: RequestsSeen,
 }
 
 impl Seen {
@@ -156,6 +163,15 @@ pub struct CpuSeen {
     pub weight: u64,
     /// The kernel's period.
     pub period: Nanos,
+}
+
+/// Requests to one workload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestsSeen {
+    /// How many were answered.
+    pub answered: u64,
+    /// How many of them later than [`Controller::objective`] said at that time.
+    pub late: u64,
 }
 
 /// Memory of one workload.

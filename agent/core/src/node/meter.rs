@@ -29,6 +29,8 @@ pub struct Meter {
     writes: [Writes; 2],
     pub(super) other_writes: u64,
     latency: Option<Histogram<u64>>,
+    /// Requests that were answered later than the controller's objective.
+    pub(super) late: u64,
     pub(super) lost_requests: u64,
     pub(super) periods: u64,
     pub(super) throttled_periods: u64,
@@ -283,7 +285,8 @@ impl Meter {
         }
     }
 
-    pub(super) fn answer(&mut self, latency: Nanos) {
+    pub(super) fn answer(&mut self, latency: Nanos, objective: Option<Nanos>) {
+        self.late += u64::from(objective.is_some_and(|objective| latency > objective));
         if self.latency.is_none() {
             // The bounds are constant and valid.
             self.latency = Histogram::new_with_bounds(1, LONGEST_US, 2).ok();

@@ -31,7 +31,7 @@ mod turn;
 mod work;
 
 pub use arrivals::{Arrivals, Service};
-pub use controller::{Controller, CpuSeen, MemorySeen, NodeSeen, Seen, Write};
+pub use controller::{Controller, CpuSeen, MemorySeen, NodeSeen, RequestsSeen, Seen, Write};
 pub use load::Demand;
 pub use memory::{MemoryDemand, MemoryStep};
 pub use meter::Meter;

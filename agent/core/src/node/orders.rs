@@ -200,6 +200,7 @@ impl Node {
             within(controller.held(slot, Resource::Cpu), node.cpus),
             within(controller.held(slot, Resource::Memory), node.memory),
         ];
+        state.objective = controller.objective(slot);
         if controller.reaction().is_some() {
             state.cpu.set_usual(controller.usual(slot, Resource::Cpu));
             state

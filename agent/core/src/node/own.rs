@@ -3,11 +3,13 @@
 
 use super::controller::{Controller, NodeSeen, Seen, Write};
 use crate::decide::{
-    Bounds, Desk, Engine, Entitlement, Levers, Policy, Pulled, Reason, Record, Settings, Tick,
-    WorkloadSpec,
+    Bounds, Desk, Engine, Entitlement, Levers, Objective, Policy, Pulled, Reason, Record, Settings,
+    Tick, WorkloadSpec,
 };
 use crate::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
-use crate::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
+use crate::snapshot::{
+    CpuSignals, LatencySignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals,
+};
 
 /// How often the slow loop looks.
 const TICK: Nanos = Nanos::SECOND;
@@ -168,6 +170,10 @@ impl Trimtab {
                 oom: memory.oom_kills - last.memory.oom_kills,
                 oom_kill: memory.oom_kills - last.memory.oom_kills,
             }),
+            latency: requested(own).map(|_| LatencySignals {
+                count: seen.requests.answered - last.requests.answered,
+                late: seen.requests.late - last.requests.late,
+            }),
         }
     }
 
@@ -224,6 +230,7 @@ impl Controller for Trimtab {
             Some(Policy::Threshold(_)) => "trimtab-threshold",
             Some(Policy::Headroom(_)) => "trimtab-headroom",
             Some(Policy::Predictive(_)) => "trimtab-predictive",
+            Some(Policy::Slo(_)) => "trimtab-slo",
             None => "trimtab",
         }
     }
@@ -350,9 +357,21 @@ impl Controller for Trimtab {
         self.reserve[resource.index()]
     }
 
+    fn objective(&self, slot: Slot) -> Option<Nanos> {
+        requested(&self.own(slot)?)
+    }
+
     fn usual(&self, slot: Slot, resource: Resource) -> u64 {
         let workload = self.workloads.get(slot.0 as usize);
         workload.map_or(0, |workload| workload.usual[resource.index()])
+    }
+}
+
+/// By when requests are to be answered. Single waits for a CPU are not simulated.
+fn requested(own: &Own) -> Option<Nanos> {
+    match own.policy.objective()? {
+        Objective::Requests(within) => Some(within),
+        Objective::Waits(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::signal::{Amount, Cause, Event, Nanos, Resource, Slot};
 
 use super::{
     controller::Write,
-    controller::{CpuSeen, MemorySeen, Seen},
+    controller::{CpuSeen, MemorySeen, RequestsSeen, Seen},
     cpu::Bandwidth,
     load::Load,
     memory::Memory,
@@ -45,6 +45,8 @@ pub(super) struct State {
     /// Limits and what is held, as they go into the meter.
     pub(super) limits: [u64; 2],
     pub(super) held: [u64; 2],
+    /// By when requests are to be answered, if the controller asks.
+    pub(super) objective: Option<Nanos>,
     /// Of a root: whether a limit stands above some of its leaves.
     pub(super) shared: bool,
     /// Limits that were ordered with a restart.
@@ -69,6 +71,7 @@ impl State {
             meter: Meter::default(),
             limits: [0; 2],
             held: [0; 2],
+            objective: None,
             shared: false,
             kept: Vec::new(),
             setup,
@@ -190,6 +193,10 @@ impl State {
                 oom_kills: self.memory.oom_kills,
                 stalled: self.memory.stalled(),
                 refaults: self.memory.refaults(),
+            },
+            requests: RequestsSeen {
+                answered: self.meter.answered(),
+                late: self.meter.late,
             },
         }
     }

@@ -197,11 +197,12 @@ impl Node {
             life,
             rate,
             memory,
+            objective,
             ..
         } = &mut self.states[index];
         let running = *life == Life::Running;
         if running || matches!(load, Load::Series(_)) && *life != Life::Gone {
-            meter.wanted += load.turn(now, *rate, |latency| meter.answer(latency));
+            meter.wanted += load.turn(now, *rate, |latency| meter.answer(latency, *objective));
         }
         if !memory.is_used() {
             return;

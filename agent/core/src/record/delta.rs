@@ -1,12 +1,14 @@
 //! Snapshots as what has changed since the one before.
 //!
 //! A workload costs one byte, a mask, while nothing of it changes; a second one says which figures
-//! of its memory have.
+//! of its memory have, and a third one those of its latencies, if it has any.
 
 use super::bytes::{Bytes, put, put_change};
 use super::mask::{get_masked, put_masked};
 use crate::signal::{Amount, Nanos, Slot};
-use crate::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
+use crate::snapshot::{
+    CpuSignals, LatencySignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals,
+};
 
 /// The workloads are those of the snapshot before, with the same resources.
 const SAME: u8 = 1;
@@ -143,8 +145,13 @@ impl Finder {
 
 /// Slot and resources.
 fn shape(workload: &WorkloadSignals) -> (u32, u8) {
-    let resources = u8::from(workload.cpu.is_some()) | u8::from(workload.memory.is_some()) << 1;
-    (workload.slot.0, resources)
+    let there = [
+        workload.cpu.is_some(),
+        workload.memory.is_some(),
+        workload.latency.is_some(),
+    ];
+    let [cpu, memory, latency] = there.map(u8::from);
+    (workload.slot.0, cpu | memory << 1 | latency << 2)
 }
 
 fn shaped(slot: Slot, resources: u8) -> WorkloadSignals {
@@ -152,6 +159,7 @@ fn shaped(slot: Slot, resources: u8) -> WorkloadSignals {
         slot,
         cpu: (resources & 1 != 0).then(CpuSignals::default),
         memory: (resources & 2 != 0).then(MemorySignals::default),
+        latency: (resources & 4 != 0).then(LatencySignals::default),
     }
 }
 
@@ -172,6 +180,10 @@ fn put_workload(out: &mut Vec<u8>, last: WorkloadSignals, next: &WorkloadSignals
     {
         put_masked(out, &last, &next, MEMORY_PAGES, 0);
     }
+    if let Some(next) = &next.latency {
+        let last = last.latency.unwrap_or_default();
+        put_masked(out, &latency(&last), &latency(next), LATENCY_PAGES, 0);
+    }
 }
 
 fn get_workload(
@@ -190,6 +202,11 @@ fn get_workload(
         let mask = if changed { bytes.byte()? } else { 0 };
         let last = memory(&last.memory.unwrap_or_default());
         *next = to_memory(get_masked(bytes, mask, last, MEMORY_PAGES)?);
+    }
+    if let Some(next) = &mut next.latency {
+        let mask = bytes.byte()?;
+        let last = latency(&last.latency.unwrap_or_default());
+        *next = to_latency(get_masked(bytes, mask, last, LATENCY_PAGES)?);
     }
     Some(())
 }
@@ -294,4 +311,14 @@ const fn to_memory(figures: [u64; 8]) -> MemorySignals {
         oom,
         oom_kill,
     }
+}
+
+const LATENCY_PAGES: u8 = 0;
+
+const fn latency(latency: &LatencySignals) -> [u64; 2] {
+    [latency.count, latency.late]
+}
+
+const fn to_latency([count, late]: [u64; 2]) -> LatencySignals {
+    LatencySignals { count, late }
 }

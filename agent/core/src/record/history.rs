@@ -232,7 +232,8 @@ fn held(replay: &Replay, slot: Slot, resource: Resource) -> Amount {
     let Some(view) = replay.engine.view(slot, resource) else {
         return Amount::ZERO;
     };
-    let own = view.floor.max(view.adopted);
+    let owned = view.own.map_or(view.adopted, |own| own.min(view.adopted));
+    let own = view.floor.max(owned);
     let loan = if view.limit.is_unlimited() {
         Amount::ZERO
     } else {

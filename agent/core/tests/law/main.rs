@@ -24,6 +24,7 @@ pub(crate) fn update(resource: Resource) -> EnvelopeUpdate {
         modest: true,
         entitlement: Entitlement::default(),
         adopted: Amount(100_000),
+        own: None,
         floor: Amount(50_000),
         ceiling: Amount(2_000_000),
         step: Amount(50_000),

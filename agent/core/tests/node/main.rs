@@ -6,5 +6,6 @@ mod memory;
 mod own;
 mod properties;
 mod queue;
+mod slo;
 mod support;
 mod tree;

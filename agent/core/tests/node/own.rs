@@ -1,6 +1,6 @@
 //! Our own two loops steer a simulated node by the same law as a real one.
 
-use trimtab_core::decide::{Bounds, Entitlement, Policy, Predictive, Settings, Threshold};
+use trimtab_core::decide::{Bounds, Entitlement, Policy, Predictive, Settings, Slo, Threshold};
 use trimtab_core::node::{
     Controller, Demand, Happened, MemoryDemand, MemoryStep, Node, Own, Trimtab, Workload,
 };
@@ -41,6 +41,7 @@ fn a_burst_is_lifted_before_it_is_throttled() {
         Policy::default(),
         Policy::Threshold(Threshold::default()),
         Policy::Predictive(Predictive::default()),
+        Policy::Slo(Slo::default()),
     ] {
         let with = steer(bursts(ms(10_000)), &mut trimtab(policy), ms(MINUTE)).0;
         let meter = with.meter(Slot(0)).unwrap();

@@ -208,6 +208,10 @@ fn the_layout_is_that_of_the_version() {
             used: Amount(used << 12),
             ..Default::default()
         }),
+        latency: (used > 1_000).then_some(trimtab_core::snapshot::LatencySignals {
+            count: used,
+            late: 3,
+        }),
     };
     let ticks: Vec<_> = (1..4)
         .map(|second| {

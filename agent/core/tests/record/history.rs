@@ -75,6 +75,7 @@ fn tick(second: u64, used: u64, limit: u64) -> (Nanos, Snapshot) {
             held: Amount(1 << 30),
             ..MemorySignals::default()
         }),
+        latency: None,
     };
     let now = Nanos(second * Nanos::SECOND.0);
     let snapshot = Snapshot {

@@ -3,14 +3,16 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use trimtab_core::decide::{
-    Bounds, CalledIn, Entitlement, Headroom, Policy, Predictive, Priority, Record, Refusal,
-    Settings, Settled, Synced, Threshold, WorkloadSpec,
+    Bounds, CalledIn, Entitlement, Headroom, Objective, Policy, Predictive, Priority, Record,
+    Refusal, Settings, Settled, Slo, Synced, Threshold, WorkloadSpec,
 };
 use trimtab_core::record::{Call, Origin};
 use trimtab_core::signal::{
     Amount, Cause, Delay, Denial, Event, Mode, Nanos, Resource, Slot, Spend,
 };
-use trimtab_core::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
+use trimtab_core::snapshot::{
+    CpuSignals, LatencySignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals,
+};
 
 /// Few values that come again, many that are small, pages, and all others.
 fn number() -> impl Strategy<Value = u64> {
@@ -106,7 +108,14 @@ fn node() -> impl Strategy<Value = NodeSignals> {
 fn workload() -> impl Strategy<Value = WorkloadSignals> {
     let cpu = proptest::option::of(cpu());
     let memory = proptest::option::of(memory());
-    (slot(), cpu, memory).prop_map(|(slot, cpu, memory)| WorkloadSignals { slot, cpu, memory })
+    let latency = (number(), number()).prop_map(|(count, late)| LatencySignals { count, late });
+    let latency = proptest::option::of(latency);
+    (slot(), cpu, memory, latency).prop_map(|(slot, cpu, memory, latency)| WorkloadSignals {
+        slot,
+        cpu,
+        memory,
+        latency,
+    })
 }
 
 /// A snapshot of anything, even of slots that come twice or in no order.
@@ -256,6 +265,14 @@ fn policy() -> impl Strategy<Value = Policy> {
         (1..100_u32).prop_map(|high| Policy::Threshold(Threshold {
             high,
             ..Threshold::default()
+        })),
+        (nanos(), any::<bool>()).prop_map(|(within, requests)| Policy::Slo(Slo {
+            objective: if requests {
+                Objective::Requests(within)
+            } else {
+                Objective::Waits(within)
+            },
+            ..Slo::default()
         })),
     ]
 }

@@ -4,7 +4,7 @@
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
 use trimtab_core::decide::{
-    Bounds, Entitlement, Headroom, Policy, Predictive, Priority, Record, Settings, Threshold,
+    Bounds, Entitlement, Headroom, Policy, Predictive, Priority, Record, Settings, Slo, Threshold,
 };
 use trimtab_core::signal::{Amount, Cause, Mode, Nanos, Resource};
 use trimtab_core::snapshot::Snapshot;
@@ -124,12 +124,16 @@ fn adopt(world: &mut World, random: &mut Random, slot: usize) {
         window: Nanos(10 * Nanos::SECOND.0),
         ..Headroom::default()
     };
-    let policy = match random.below(3) {
+    let policy = match random.below(4) {
         0 => Policy::Threshold(Threshold {
             duration: Nanos(random.below(4) * Nanos::SECOND.0),
             ..Threshold::default()
         }),
         1 => Policy::Headroom(headroom),
+        2 => Policy::Slo(Slo {
+            reactive: headroom,
+            ..Slo::default()
+        }),
         _ => Policy::Predictive(Predictive {
             reactive: headroom,
             ..Predictive::default()

@@ -4,7 +4,7 @@ use crate::life::{CPU, SECOND, bounds, group, limit, live, one, rules, settings}
 use crate::world::kernel::Version;
 use crate::world::{self, World};
 use trimtab_core::decide::reason::{Guard, Rule};
-use trimtab_core::decide::{Bounds, Headroom, Policy, Predictive, Threshold};
+use trimtab_core::decide::{Bounds, Headroom, Policy, Predictive, Slo, Threshold};
 use trimtab_core::signal::{Amount, Mode, Nanos, Resource, Slot};
 
 #[test]
@@ -13,6 +13,7 @@ fn two_hundred_steady_workloads_are_left_alone() {
         Policy::default(),
         Policy::Threshold(Threshold::default()),
         Policy::Predictive(Predictive::default()),
+        Policy::Slo(Slo::default()),
     ] {
         let mut world = World::new(Version::V2, 64, settings());
         for slot in 0..200 {

@@ -1,10 +1,13 @@
 //! `[[policy]]`.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::HashMap,
+    ops::{Range, RangeInclusive},
+};
 
 use serde_spanned::Spanned;
 use trimtab_core::{
-    decide::{Bounds, Headroom, Policy as Kind, Predictive, Threshold},
+    decide::{Bounds, Headroom, Objective, Policy as Kind, Predictive, Slo, Threshold},
     signal::{Nanos, Resource},
 };
 
@@ -18,6 +21,9 @@ use crate::config::{
 
 /// The longest that anything in a policy may last.
 const LONGEST: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
+
+/// Between which times a latency objective may be: what is measured is in microseconds.
+const OBJECTIVES: RangeInclusive<Nanos> = Nanos(10_000)..=Nanos::MINUTE;
 
 /// The furthest that a policy may look ahead: forecasts are judged by what came in the next few minutes.
 const LONGEST_LEAD: Nanos = Nanos(60 * Nanos::MINUTE.0);
@@ -250,6 +256,13 @@ impl Checker<'_> {
             ("lead", raw.lead.as_ref().map(Spanned::span)),
             ("coverage", raw.coverage.as_ref().map(Spanned::span)),
         ];
+        let slo = [
+            ("request_p99", raw.request_p99.as_ref().map(Spanned::span)),
+            (
+                "run_queue_p99",
+                raw.run_queue_p99.as_ref().map(Spanned::span),
+            ),
+        ];
         let threshold = [
             ("high", raw.high.as_ref().map(Spanned::span)),
             ("low", raw.low.as_ref().map(Spanned::span)),
@@ -259,15 +272,23 @@ impl Checker<'_> {
         match kind {
             raw::Kind::Headroom => {
                 self.of_other_kind(&predictive, "headroom", "predictive");
+                self.of_other_kind(&slo, "headroom", "slo");
                 self.of_other_kind(&threshold, "headroom", "threshold");
                 Kind::Headroom(self.headroom(raw))
             }
             raw::Kind::Predictive => {
+                self.of_other_kind(&slo, "predictive", "slo");
                 self.of_other_kind(&threshold, "predictive", "threshold");
                 self.predictive(raw)
             }
+            raw::Kind::Slo => {
+                self.of_other_kind(&predictive, "slo", "predictive");
+                self.of_other_kind(&threshold, "slo", "threshold");
+                self.slo(raw)
+            }
             raw::Kind::Threshold => {
                 self.of_other_kind(&headroom, "threshold", "headroom");
+                self.of_other_kind(&slo, "threshold", "slo");
                 self.of_other_kind(&predictive, "threshold", "predictive");
                 self.threshold(raw)
             }
@@ -316,6 +337,43 @@ impl Checker<'_> {
                 default.lead,
             ),
             coverage: self.whole(raw.coverage.as_ref(), "coverage", 50..=99, default.coverage),
+        })
+    }
+
+    fn slo(&mut self, raw: &raw::Policy) -> Kind {
+        let keys = [
+            ("request_p99", raw.request_p99.as_ref()),
+            ("run_queue_p99", raw.run_queue_p99.as_ref()),
+        ];
+        let [requests, waits] = keys.map(|(name, key)| {
+            key?;
+            Some(self.duration(key, name, OBJECTIVES, Nanos(0)))
+        });
+        let place = |key: Option<&Spanned<_>>| key.map(Spanned::span).unwrap_or_default();
+        let objective = match (requests, waits) {
+            (Some(within), None) => Objective::Requests(within),
+            (None, Some(within)) => Objective::Waits(within),
+            (Some(_), Some(_)) => {
+                self.wrong(
+                    place(raw.run_queue_p99.as_ref()),
+                    "a policy has one objective, and this is the second",
+                    "remove `run_queue_p99` or `request_p99`",
+                );
+                Objective::default()
+            }
+            (None, None) => {
+                let kind = raw.kind.as_ref().map(Spanned::span);
+                self.wrong(
+                    kind.unwrap_or_default(),
+                    "the policy has no objective",
+                    "add request_p99 = \"50ms\", or run_queue_p99 = \"5ms\"",
+                );
+                Objective::default()
+            }
+        };
+        Kind::Slo(Slo {
+            reactive: self.headroom(raw),
+            objective,
         })
     }
 

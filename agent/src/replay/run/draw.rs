@@ -7,6 +7,7 @@ use std::sync::{
 
 use trimtab_core::{
     node::{Controller, Meter, Node, NodeSeen, Seen, Write},
+    score::Rules,
     signal::{Amount, Cause, Event, Nanos, Resource, Slot},
 };
 
@@ -82,7 +83,7 @@ pub fn draw(report: &Report, policies: &[Policy], options: &Options) -> Vec<Draw
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     tasks.get(index).map(|task| (index, *task))
                 } {
-                    let drawing = one(pack, policy);
+                    let drawing = one(pack, policy, &options.rules);
                     drawn.lock().unwrap_or_else(PoisonError::into_inner)[index] = drawing;
                 }
             });
@@ -93,11 +94,11 @@ pub fn draw(report: &Report, policies: &[Policy], options: &Options) -> Vec<Draw
 }
 
 /// The first series of a node.
-fn one(pack: &Pack, policy: &Policy) -> Option<Drawing> {
+fn one(pack: &Pack, policy: &Policy, rules: &Rules) -> Option<Drawing> {
     let (about, workload) = pack.series.iter().zip(&pack.workloads).next()?;
     let slot = Slot(0);
     let mut heard = Heard {
-        inner: policy.controller(pack)?,
+        inner: policy.controller(pack, rules)?,
         slot,
         limits: [workload.cpu_limit, workload.memory_limit],
         marks: Vec::new(),
@@ -246,6 +247,10 @@ impl Controller for Heard {
 
     fn held(&self, slot: Slot, resource: Resource) -> Amount {
         self.inner.held(slot, resource)
+    }
+
+    fn objective(&self, slot: Slot) -> Option<Nanos> {
+        self.inner.objective(slot)
     }
 
     fn usual(&self, slot: Slot, resource: Resource) -> u64 {

@@ -5,6 +5,7 @@ use trimtab_core::{
     decide::{self, Bounds, Entitlement, Settings},
     node::{Controller, Own, Setup, Trimtab, Workload},
     record::{Origin, Rule, Rules},
+    score,
     signal::{Amount, Resource},
 };
 
@@ -56,7 +57,7 @@ pub enum UnknownPolicy {
 const CONFIGURED: &str = "trimtab-configured";
 
 /// Our own, with their defaults.
-fn own() -> [(&'static str, decide::Policy); 3] {
+fn own() -> [(&'static str, decide::Policy); 4] {
     [
         (
             "trimtab-headroom",
@@ -66,6 +67,7 @@ fn own() -> [(&'static str, decide::Policy); 3] {
             "trimtab-predictive",
             decide::Policy::Predictive(decide::Predictive::default()),
         ),
+        ("trimtab-slo", decide::Policy::Slo(decide::Slo::default())),
         (
             "trimtab-threshold",
             decide::Policy::Threshold(decide::Threshold::default()),
@@ -133,11 +135,25 @@ impl Policy {
     }
 
     /// Makes its controller for a node with these workloads.
-    pub(super) fn controller(&self, pack: &Pack) -> Option<Box<dyn Controller + Send>> {
+    /// Where ours has an objective by default, it is that by which scores are made.
+    pub(super) fn controller(
+        &self,
+        pack: &Pack,
+        rules: &score::Rules,
+    ) -> Option<Box<dyn Controller + Send>> {
         if self.law == Law::Baseline {
             return baseline::named(&self.name).ok();
         }
-        Some(Box::new(Trimtab::new(self.settings(pack), self.own(pack))))
+        let mut own = self.own(pack);
+        if let Law::Own(decide::Policy::Slo(slo)) = self.law {
+            for own in own.iter_mut().flatten() {
+                own.policy = decide::Policy::Slo(decide::Slo {
+                    objective: decide::Objective::Requests(rules.objective),
+                    ..slo
+                });
+            }
+        }
+        Some(Box::new(Trimtab::new(self.settings(pack), own)))
     }
 
     /// By slot how each workload is to be steered by ours; `None` for one that is left alone.

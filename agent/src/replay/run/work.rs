@@ -155,7 +155,7 @@ impl Shared<'_> {
 /// The scores of a node's series, in their order.
 fn run(pack: &Pack, policy: &Policy, options: &Options) -> Vec<Score> {
     // Every policy that there is can be made: it was made when it was named.
-    let Some(mut controller) = policy.controller(pack) else {
+    let Some(mut controller) = policy.controller(pack, &options.rules) else {
         return Vec::new();
     };
     score::run(

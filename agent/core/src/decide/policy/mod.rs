@@ -3,6 +3,7 @@
 mod headroom;
 mod predictive;
 mod propose;
+mod slo;
 mod threshold;
 mod types;
 

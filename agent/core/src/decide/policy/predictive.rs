@@ -102,6 +102,7 @@ mod tests {
                 usage: &usage,
                 cut: trimmed.map(|(from, to)| cut(from, to)),
                 foreseen: rise.map(|(expected, above)| foreseen(expected, above)),
+                missed: false,
             };
             let mut policy = Predictive::default();
             policy.reactive.margin = margin;

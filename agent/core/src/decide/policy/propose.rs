@@ -1,7 +1,7 @@
 //! Which policy is asked.
 
 use super::types::{Memory, Need, Proposal};
-use super::{headroom, predictive, threshold};
+use super::{headroom, predictive, slo, threshold};
 use crate::decide::settings::Policy;
 
 /// Asks the workload's policy.
@@ -15,5 +15,6 @@ pub(in crate::decide) fn propose(
         Policy::Threshold(threshold) => threshold::propose(threshold, memory, need),
         Policy::Headroom(headroom) => headroom::propose(headroom, memory, need),
         Policy::Predictive(predictive) => predictive::propose(predictive, memory, need),
+        Policy::Slo(slo) => slo::propose(slo, memory, need),
     }
 }

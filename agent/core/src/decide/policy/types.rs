@@ -42,6 +42,8 @@ pub(in crate::decide) struct Need<'a> {
     pub(in crate::decide) cut: Option<Cut>,
     /// A rise that is foreseen.
     pub(in crate::decide) foreseen: Option<Foreseen>,
+    /// Whether its latency objective was missed lately, as the last tick has shown.
+    pub(in crate::decide) missed: bool,
 }
 
 /// What a policy remembers between ticks.
@@ -117,6 +119,8 @@ pub(in crate::decide) enum Basis {
     },
     /// A loan.
     Loan { lent: Amount, used: Amount },
+    /// A latency objective that was missed while the quota was spent.
+    Late { periods: u64, of: u64 },
 }
 
 impl Basis {
@@ -180,6 +184,7 @@ impl Basis {
                 ]
             }
             Self::Loan { lent, used } => vec![Input::Lent(lent), Input::Use(used)],
+            Self::Late { periods, of } => vec![Input::Throttled { periods, of }],
         }
     }
 }

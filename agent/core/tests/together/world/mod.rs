@@ -10,7 +10,9 @@ use trimtab_core::decide::{
     WorkloadSpec,
 };
 use trimtab_core::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
-use trimtab_core::snapshot::{CpuSignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals};
+use trimtab_core::snapshot::{
+    CpuSignals, LatencySignals, MemorySignals, NodeSignals, Snapshot, WorkloadSignals,
+};
 
 /// More groups than any test has.
 const SLOTS: usize = 1024;
@@ -213,6 +215,14 @@ impl World {
                 high: u64::from(self.kernel.short(slot, Resource::Memory)),
                 oom: 0,
                 oom_kill: 0,
+            }),
+            latency: Some(LatencySignals {
+                count: 100 * u64::from(self.kernel.used(slot, Resource::Cpu) > Amount::ZERO),
+                late: if self.kernel.short(slot, Resource::Cpu) {
+                    10
+                } else {
+                    0
+                },
             }),
         }
     }
