@@ -109,4 +109,10 @@ pub struct MemorySignals {
     pub oom: u64,
     /// How many processes the OOM killer took: delta of `oom_kill`.
     pub oom_kill: u64,
+    /// Pages that were wanted again soon after they had been dropped or swapped out: delta of
+    /// `workingset_refault_*` in `memory.stat`; 0 before Linux 5.9.
+    pub refaults: u64,
+    /// For how long some task stalled on memory: delta of `some` in `memory.pressure`, in ns; 0 where
+    /// nothing tells or memory is not trimmed.
+    pub stalled_ns: u64,
 }

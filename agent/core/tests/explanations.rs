@@ -117,6 +117,28 @@ fn decisions() {
         ..trim()
     };
     assert_snapshot!(undo, @"cpu 0.36 CPU -> 0.64 CPU: the last trim hurt and is given back twice: trimmed from 0.50 CPU to 0.36 CPU 1.5 s ago, 4 of 100 periods throttled, use 0.36 CPU; without this it would be throttled at 0.36 CPU until the period ends");
+    let refaults = Reason {
+        resource: Resource::Memory,
+        from: Amount(240 << 20),
+        to: Amount(784 << 20),
+        rule: Rule::Undo,
+        inputs: vec![
+            Input::Cut {
+                from: Amount(512 << 20),
+                to: Amount(240 << 20),
+                ago: Nanos(2 * Nanos::SECOND.0),
+            },
+            Input::Short {
+                refaults: 41,
+                stalled: Nanos(12 * Nanos::MILLI.0),
+            },
+            Input::Use(Amount(200 << 20)),
+        ],
+        clamps: Vec::new(),
+        otherwise: Otherwise::Killed(Amount(240 << 20)),
+        ..trim()
+    };
+    assert_snapshot!(refaults, @"memory 240 MiB -> 784 MiB: the last trim hurt and is given back twice: trimmed from 512 MiB to 240 MiB 2 s ago, 41 pages came back and 12 ms were lost to stalls, use 200 MiB; without this it would be reclaimed from or killed at 240 MiB");
     let grow = Reason {
         from: Amount(1_000_000),
         to: Amount(1_500_000),

@@ -157,7 +157,7 @@ pub(super) struct Policy {
     pub(super) r#for: Key<Duration>,
     pub(super) factor: Key<f64>,
     pub(super) cpu: Key<Bounds<Cpu>>,
-    pub(super) memory: Key<Bounds<Memory>>,
+    pub(super) memory: Key<MemoryBounds>,
     pub(super) trim: Key<bool>,
     pub(super) warm_up: Key<Duration>,
     pub(super) cooldown: Key<Duration>,
@@ -197,7 +197,41 @@ pub(super) enum Kind {
     Slo,
 }
 
-/// `cpu.*` and `memory.*`.
+/// `memory.*`: bounds, and how what is not needed is given back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct MemoryBounds {
+    pub(super) floor: Key<Memory>,
+    pub(super) ceiling: Key<Memory>,
+    pub(super) step: Key<Memory>,
+    pub(super) policy: Key<MemoryPolicy>,
+    pub(super) percentile: Key<i64>,
+    pub(super) window: Key<Duration>,
+    pub(super) margin: Key<i64>,
+}
+
+impl MemoryBounds {
+    /// Those that CPU has, too.
+    pub(super) fn bounds(&self) -> Bounds<Memory> {
+        Bounds {
+            floor: self.floor.clone(),
+            ceiling: self.ceiling.clone(),
+            step: self.step.clone(),
+        }
+    }
+}
+
+/// `memory.policy = ...`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MemoryPolicy {
+    /// Limits are only lifted.
+    Keep,
+    /// They are trimmed to what a workload works with, while it does not suffer for it.
+    Pressure,
+}
+
+/// `cpu.*`, and what `memory.*` has in common with it.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Bounds<T> {

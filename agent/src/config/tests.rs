@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use trimtab_core::decide::Bounds;
+use trimtab_core::decide::{Bounds, GiveBack};
 use trimtab_core::signal::{Amount, Mode, Nanos};
 
 use super::*;
@@ -95,6 +95,14 @@ fn documented_defaults_are_the_defaults() {
         }),
         ..Policy::new("shop", Selector::default())
     };
+    let given_back = Policy::new("caches", Selector::new(&["/caches.slice/*"]).unwrap());
+    let caches = Policy {
+        memory: given_back.memory.map(|bounds| Bounds {
+            give_back: Some(GiveBack::default()),
+            ..bounds
+        }),
+        ..given_back
+    };
     // A floor that is written down counts as asked for, and so is not what it is by default.
     let asked = |policy: Policy| Policy {
         cpu: policy.cpu.map(|bounds| Bounds {
@@ -110,7 +118,15 @@ fn documented_defaults_are_the_defaults() {
     assert_eq!(
         config,
         Config {
-            policies: vec![asked(services), batch, reports, api, workers, shop],
+            policies: vec![
+                asked(services),
+                batch,
+                reports,
+                api,
+                workers,
+                caches,
+                shop,
+            ],
             ..Config::default()
         }
     );

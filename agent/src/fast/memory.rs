@@ -6,7 +6,7 @@
 
 use rustix::system::sysinfo;
 use trimtab_core::{
-    decide::{Envelope, Settle},
+    decide::{Envelope, Settle, just_above},
     signal::{Amount, Nanos, Resource, Slot},
 };
 
@@ -25,8 +25,8 @@ const LATEST: Nanos = Nanos::SECOND;
 /// What could be taken back was taken: nothing changes before somebody lets go of memory.
 const AFTER_RECALL: Nanos = Nanos(100 * Nanos::MILLI.0);
 
-/// A limit that was taken back stays so much above use, so that its group may go on breathing.
-const LEAST_PAD: Amount = Amount(4 << 20);
+/// Less than this is not worth taking back.
+const LEAST: Amount = Amount(4 << 20);
 
 /// The node's memory.
 #[derive(Debug)]
@@ -93,11 +93,6 @@ impl NodeMemory {
     }
 }
 
-/// Where a limit goes that is taken back: just above what is in use.
-pub(super) fn just_above(used: Amount) -> Amount {
-    used.plus(Amount(used.0 / 64).max(LEAST_PAD))
-}
-
 /// The order that takes back what was lent to a workload and is not used, and what is in use;
 /// `None` when that would be too little for a write.
 pub(super) fn recall(
@@ -116,7 +111,7 @@ pub(super) fn recall(
         .ok()
         .and_then(Sight::here)?;
     let limit = just_above(Amount(used)).max(envelope.base());
-    (envelope.limit.minus(limit) >= LEAST_PAD).then_some((
+    (envelope.limit.minus(limit) >= LEAST).then_some((
         Settle {
             slot,
             resource: Resource::Memory,

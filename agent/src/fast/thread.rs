@@ -5,13 +5,13 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
-    decide::{Desk, Record, Settle, Settled},
+    decide::{Desk, Record, Settle, Settled, just_above},
     signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
 
 use super::{
-    memory::{NodeMemory, just_above},
+    memory::NodeMemory,
     message::{Command, FastEnd, Report, drain},
     stats::Stats,
     table::{Entry, Table},

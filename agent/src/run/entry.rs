@@ -348,6 +348,22 @@ fn inputs(resource: Resource, from: &Input) -> Vec<view::Input> {
             input("cut-to", Value::Quantity(Quantity::new(resource, to))),
             input("cut-ago", Value::DurationNs(ago.0)),
         ],
+        Input::WorkingSet {
+            percent,
+            window,
+            amount: value,
+        } => vec![
+            input(
+                &format!("working-set-p{percent}"),
+                Value::Quantity(Quantity::new(resource, value)),
+            ),
+            input("window", Value::DurationNs(window.0)),
+        ],
+        Input::Room(room) => amount("room", room),
+        Input::Short { refaults, stalled } => vec![
+            input("refaults", number(refaults)),
+            input("stalled", Value::DurationNs(stalled.0)),
+        ],
         Input::Lent(lent) => amount("lent", lent),
         Input::Granted(granted) => amount("granted", granted),
         Input::PoolLeft(left) => amount("pool-left", left),

@@ -121,6 +121,8 @@ pub(super) fn resting(seen: &WorkloadSignals) -> WorkloadSignals {
             high: 0,
             oom: 0,
             oom_kill: 0,
+            refaults: 0,
+            stalled_ns: 0,
             ..memory
         }),
         latency: seen.latency.map(|_| LatencySignals::default()),

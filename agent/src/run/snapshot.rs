@@ -346,13 +346,23 @@ fn memory(
         return Ok(Sight::Gone);
     };
     sample.memory = memory.events;
+    sample.refaults = memory.stat.refaults;
+    sample.memory_stalled_us = stalled(workload, scratch);
     let MemoryEvents {
         high,
         oom,
         oom_kill,
         max,
     } = memory.events;
-    let last = &workload.last.memory;
+    let Sample {
+        memory: last,
+        refaults,
+        memory_stalled_us,
+        ..
+    } = &workload.last;
+    // The first reading after trimming has begun tells nothing of the time since the last one.
+    let stalled = sample.memory_stalled_us.zip(*memory_stalled_us);
+    let stalled_us = stalled.map_or(0, |(now, last)| now.saturating_sub(last));
     // v1 has no `high`: what failed against the hard limit is the nearest thing there.
     let moving = if memory.high.is_unlimited() {
         max.saturating_sub(last.max)
@@ -368,5 +378,15 @@ fn memory(
         high: moving,
         oom: oom.saturating_sub(last.oom),
         oom_kill: oom_kill.saturating_sub(last.oom_kill),
+        refaults: sample.refaults.saturating_sub(*refaults),
+        stalled_ns: stalled_us.saturating_mul(1_000),
     })))
+}
+
+/// For how long some task of a group whose memory is trimmed has stalled on it by now, in us.
+fn stalled(workload: &Workload, scratch: &mut Scratch) -> Option<u64> {
+    let limit = workload.limits[Resource::Memory.index()].as_ref()?;
+    limit.bounds.give_back?;
+    let stalls = workload.group.psi.as_ref()?.memory(scratch)?;
+    Some(stalls.some_us)
 }

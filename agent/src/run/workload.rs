@@ -114,6 +114,10 @@ pub(super) struct Sample {
     pub(super) memory: MemoryEvents,
     /// `memory.stat`, at adoption only; `None` where memory is not counted.
     pub(super) faults: Option<Faults>,
+    /// Pages that came back to memory.
+    pub(super) refaults: u64,
+    /// For how long some task stalled on memory, in us, where that is trimmed and the kernel tells.
+    pub(super) memory_stalled_us: Option<u64>,
 }
 
 impl Workload {

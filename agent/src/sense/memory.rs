@@ -32,6 +32,9 @@ pub struct MemoryStat {
     pub dirty: u64,
     /// Kernel objects that can be dropped (v2 only, 0 on v1).
     pub slab_reclaimable: u64,
+    /// Pages that were wanted again soon after they had been dropped or swapped out; 0 before 5.9,
+    /// which did not count them so.
+    pub refaults: u64,
 }
 
 impl MemoryStat {
@@ -109,6 +112,10 @@ pub fn parse_stat_v2(text: &[u8]) -> Option<MemoryStat> {
             b"unevictable" => &mut stat.unevictable,
             b"file_dirty" => &mut stat.dirty,
             b"slab_reclaimable" => &mut stat.slab_reclaimable,
+            b"workingset_refault_anon" | b"workingset_refault_file" => {
+                stat.refaults = stat.refaults.saturating_add(number(value)?);
+                continue;
+            }
             _ => continue,
         };
         *field = number(value)?;
@@ -131,6 +138,10 @@ pub fn parse_stat_v1(text: &[u8]) -> Option<MemoryStat> {
             b"total_shmem" => &mut stat.shmem,
             b"total_unevictable" => &mut stat.unevictable,
             b"total_dirty" => &mut stat.dirty,
+            b"total_workingset_refault_anon" | b"total_workingset_refault_file" => {
+                stat.refaults = stat.refaults.saturating_add(number(value)?);
+                continue;
+            }
             _ => continue,
         };
         *field = number(value)?;
@@ -386,6 +397,12 @@ mod tests {
             (1_052_672, 8_192_000, 4_096, 135_168)
         );
         assert_eq!(stat.droppable(), 8_056_832 + 131_072 + 300_000);
+        assert_eq!(stat.refaults, 0, "an old kernel does not count them");
+        let newer = [
+            STAT_V2,
+            b"workingset_refault_anon 3\nworkingset_refault_file 4\n",
+        ];
+        assert_eq!(parse_stat_v2(&newer.concat()).unwrap().refaults, 7);
         let stat = parse_stat_v1(STAT_V1).unwrap();
         assert_eq!(
             (stat.anon, stat.file),
@@ -393,6 +410,11 @@ mod tests {
             "descendants are included"
         );
         assert_eq!(stat.unevictable, 16_297_984);
+        let newer = [
+            STAT_V1,
+            b"workingset_refault_file 9\ntotal_workingset_refault_anon 1\ntotal_workingset_refault_file 9\n",
+        ];
+        assert_eq!(parse_stat_v1(&newer.concat()).unwrap().refaults, 10);
     }
 
     #[test]

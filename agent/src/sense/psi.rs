@@ -133,6 +133,14 @@ impl PsiReader {
         self.files.iter().any(Option::is_some)
     }
 
+    /// Reads what is stalled on memory alone, for whoever looks each tick; `None` where there is no such file
+    /// or it cannot be read any more.
+    #[must_use]
+    pub fn memory(&self, scratch: &mut Scratch) -> Option<Stalls> {
+        let file = self.files[1].as_ref()?;
+        file.parse(scratch, parse).ok()?.here()
+    }
+
     /// Reads all three. A file that can no longer be read (pressure switched off for the group)
     /// counts as absent.
     ///

@@ -55,13 +55,16 @@ fn the_defaults_in_the_policies_pages_are_the_defaults() {
         let Some(kind) = name.strip_prefix("POLICY-") else {
             continue;
         };
-        // An objective has no default.
-        let objective = match kind {
-            "slo" => "request_p99 = \"50ms\"",
-            _ => "",
+        let kind = match kind {
+            // An objective has no default.
+            "slo" => "kind = \"slo\"\nrequest_p99 = \"50ms\"".to_owned(),
+            // Memory has its policy beside the one of the workload.
+            "memory" => "memory.policy = \"pressure\"".to_owned(),
+            _ => format!("kind = \"{kind}\""),
         };
-        let kind = format!("kind = \"{kind}\"\n{objective}");
         for (key, value) in defaults(&text) {
+            // The page's own default is to be off.
+            let kind = if key == "memory.policy" { "" } else { &kind };
             let mut written = policy(&format!("{kind}\n{key} = {value}"));
             // What is written down counts as asked for.
             for bounds in [&mut written.cpu, &mut written.memory]
@@ -70,12 +73,7 @@ fn the_defaults_in_the_policies_pages_are_the_defaults() {
             {
                 bounds.default_floor = true;
             }
-            assert_eq!(
-                written,
-                policy(&kind),
-                "{}: {key} = {value}",
-                path.display()
-            );
+            assert_eq!(written, policy(kind), "{}: {key} = {value}", path.display());
             seen += 1;
         }
     }

@@ -9,7 +9,7 @@ use super::policy::{Cut, Memory};
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
-use crate::model::{Attainment, Foreseen, Outlook, Usage};
+use crate::model::{Attainment, Foreseen, Outlook, Usage, WorkingSet};
 use crate::signal::{Amount, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,8 @@ pub(super) struct Control {
     pub(super) attainment: Option<Box<Attainment>>,
     /// What of its owner's limit is held for it, where that has been found to do.
     pub(super) own: Option<Amount>,
+    /// What it works with, where memory is given back.
+    pub(super) working_set: Option<Box<WorkingSet>>,
     pub(super) memory: Memory,
     /// The last trim.
     pub(super) cut: Option<Cut>,
@@ -104,6 +106,7 @@ impl Control {
             foreseen: None,
             attainment: None,
             own: None,
+            working_set: None,
             memory: Memory::default(),
             cut: None,
             raised: Nanos(0),

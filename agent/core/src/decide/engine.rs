@@ -243,6 +243,9 @@ impl Engine {
         for (control, bounds) in workload.controls.iter_mut().zip(bounds) {
             match (control.as_mut(), bounds) {
                 (Some(control), Some(bounds)) => {
+                    if control.bounds.give_back != bounds.give_back {
+                        control.working_set = None;
+                    }
                     control.bounds = bounds;
                     if !looks_ahead {
                         (control.outlook, control.foreseen) = (None, None);

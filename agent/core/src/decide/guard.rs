@@ -7,6 +7,9 @@ use super::reason::{Clamp, Guard, Rule};
 use super::settings::Bounds;
 use crate::signal::{Amount, Nanos, Resource};
 
+/// The least that is left above what is charged: what a process takes in a millisecond at full speed.
+const LEAST_PAD: Amount = Amount(4 << 20);
+
 /// Everything that the guardrails look at.
 pub(super) struct Scene<'a> {
     pub(super) resource: Resource,
@@ -139,6 +142,10 @@ fn trim(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard>
     if rule != Rule::Share {
         let used = scene.need.usage.wanted();
         passed.at_least(Guard::Use, used.percent(100 + scene.bounds.use_headroom));
+        // Below what is charged the kernel would have to reclaim, on the thread that writes.
+        if let Some((_, set)) = scene.need.memory {
+            passed.at_least(Guard::Use, just_above(set.charged()));
+        }
     }
     if !scene.bounds.trim || rule.is_recall() {
         passed.at_least(Guard::Adopted, scene.base);
@@ -158,8 +165,10 @@ fn trim(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard>
 /// Whether this is a time for trimming at all.
 fn may_trim(scene: &Scene<'_>) -> Result<(), Guard> {
     let now = scene.need.now;
-    if scene.resource == Resource::Memory {
-        return Err(Guard::MemoryStays);
+    match scene.need.memory {
+        None if scene.resource == Resource::Memory => return Err(Guard::MemoryStays),
+        Some((_, set)) if set.was_short() => return Err(Guard::Short),
+        _ => {}
     }
     if !scene.settled_in {
         return Err(Guard::WarmUp);
@@ -167,7 +176,7 @@ fn may_trim(scene: &Scene<'_>) -> Result<(), Guard> {
     if scene.need.usage.throttling().recent().0 > 0 {
         return Err(Guard::Throttled);
     }
-    let cooldown = scene.memory.patience(scene.bounds.cooldown);
+    let cooldown = scene.memory.patience(after_raise(scene));
     if recent(scene.raised, now, cooldown) || recent(scene.trimmed, now, scene.bounds.cut_interval)
     {
         return Err(Guard::Cooldown);
@@ -176,6 +185,22 @@ fn may_trim(scene: &Scene<'_>) -> Result<(), Guard> {
         return Err(Guard::Changes);
     }
     Ok(())
+}
+
+/// How long after a raise nothing is trimmed. What memory was lifted too far is known as soon as its growth
+/// has stopped, and where the limit does not kill it can be lifted again.
+fn after_raise(scene: &Scene<'_>) -> Nanos {
+    match scene.need.memory {
+        Some((_, set)) if !set.kills() => scene.bounds.cut_interval.min(scene.bounds.cooldown),
+        _ => scene.bounds.cooldown,
+    }
+}
+
+/// A memory limit that is lowered stays so much above what is charged, so that its group may go on
+/// breathing while it is written.
+#[must_use]
+pub fn just_above(charged: Amount) -> Amount {
+    charged.plus(Amount(charged.0 / 64).max(LEAST_PAD))
 }
 
 /// Whether something happened at all, and less than `span` ago.

@@ -150,6 +150,9 @@ fn lifted(control: &mut Control, spend: &Spend) {
     if warned && control.cut.is_some_and(|cut| cut.to_blame(now)) {
         // Nobody was throttled, so there is nothing to undo.
         control.memory.hurt(now);
+        if control.resource == Resource::Memory {
+            control.memory.widen();
+        }
         control.cut = None;
     }
 }

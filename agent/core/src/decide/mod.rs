@@ -58,13 +58,15 @@ pub use entitlement::{Entitlement, Priority};
 pub use envelope::{Envelope, EnvelopeUpdate};
 pub use explain::explain;
 pub use grain::{Grain, Round, quantise};
+pub use guard::just_above;
 pub use order::{Audit, Settle};
 pub use pool::Pool;
 pub use reason::Reason;
 pub use record::{CalledIn, Record, Refusal, Settled, Synced};
 pub use sentence::{Quantity, Rivalry};
 pub use settings::{
-    Bounds, Headroom, Objective, Policy, Predictive, Settings, Slo, Threshold, WorkloadSpec,
+    Bounds, GiveBack, Headroom, Objective, Policy, Predictive, Settings, Slo, Threshold,
+    WorkloadSpec,
 };
 pub use settle::{adopt, audit, refit, release, settle, unsettle};
 pub use spend::{refund, spend, written};

@@ -4,6 +4,7 @@ use super::control::{Answer, Control};
 use super::decision::{Notice, NoticeKind, Tick};
 use super::engine::Engine;
 use super::order::Audit;
+use crate::model::WorkingSet;
 use crate::signal::{Amount, Cause, Event, Mode, Nanos, Resource, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, Snapshot, WorkloadSignals};
 
@@ -130,6 +131,12 @@ impl Engine {
             return;
         };
         control.usage.push_memory(now, memory);
+        if let Some(give_back) = control.bounds.give_back {
+            let set = control
+                .working_set
+                .get_or_insert_with(|| Box::new(WorkingSet::new(give_back.window)));
+            set.push(now, snapshot.elapsed, memory);
+        }
         if armed && control.answer == Answer::None && nearly_full(control, memory) {
             let event = twin(
                 snapshot,

@@ -109,6 +109,24 @@ pub enum Input {
         /// How long ago.
         ago: Nanos,
     },
+    /// A percentile of the working set.
+    WorkingSet {
+        /// Which one.
+        percent: u32,
+        /// Over how long.
+        window: Nanos,
+        /// Its value.
+        amount: Amount,
+    },
+    /// The least that is left above it.
+    Room(Amount),
+    /// What was lost for want of memory during the last tick.
+    Short {
+        /// Pages that came back.
+        refaults: u64,
+        /// For how long some task stalled.
+        stalled: Nanos,
+    },
     /// Lent to this workload before.
     Lent(Amount),
     /// Granted from the pool by this change.
@@ -189,6 +207,8 @@ pub enum Guard {
     Changes,
     /// Memory limits are only lifted.
     MemoryStays,
+    /// No trimming while the workload is short of memory.
+    Short,
     /// The node's free memory.
     Node,
     /// What the pool has left.

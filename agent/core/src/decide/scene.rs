@@ -33,6 +33,7 @@ impl Engine {
                 .attainment
                 .as_ref()
                 .is_some_and(|one| one.is_missed()),
+            memory: control.bounds.give_back.zip(control.working_set.as_deref()),
         }
     }
 

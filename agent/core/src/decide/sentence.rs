@@ -141,6 +141,7 @@ impl Display for Guard {
             Self::Throttled => "recent throttling",
             Self::Changes => "the changes per minute",
             Self::MemoryStays => "memory is only lifted",
+            Self::Short => "recent want of memory",
             Self::Node => "the node's free memory",
             Self::Pool => "what the pool has left",
             Self::Rival => "what others are entitled to",
@@ -220,6 +221,20 @@ impl Part for Input {
             Self::Cut { from, to, ago } => {
                 write!(f, "trimmed from {} to {} {ago} ago", q(from), q(to))
             }
+            Self::WorkingSet {
+                percent,
+                window,
+                amount,
+            } => write!(
+                f,
+                "p{percent} of the working set of {window} is {}",
+                q(amount)
+            ),
+            Self::Room(amount) => write!(f, "at least {} above", q(amount)),
+            Self::Short { refaults, stalled } => write!(
+                f,
+                "{refaults} pages came back and {stalled} were lost to stalls"
+            ),
             Self::Lent(amount) => write!(f, "lent {}", q(amount)),
             Self::Granted(amount) => write!(f, "granted {}", q(amount)),
             Self::PoolLeft(amount) => write!(f, "pool left {}", q(amount)),

@@ -108,6 +108,30 @@ pub struct Bounds<A = Amount> {
     pub cut_interval: Nanos,
     /// A trim leaves at least this much above the present use, in percent of it.
     pub use_headroom: u32,
+    /// By what a memory limit is trimmed; without, it is only lifted.
+    pub give_back: Option<GiveBack>,
+}
+
+/// Parameters of the policy `memory`, which gives memory back beside whichever policy a workload has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GiveBack {
+    /// Which percentile of the working set.
+    pub percentile: u32,
+    /// Over how long.
+    pub window: Nanos,
+    /// How much on top, in percent of the percentile; twice as much where the limit kills.
+    pub margin: u32,
+}
+
+impl Default for GiveBack {
+    fn default() -> Self {
+        Self {
+            percentile: 100,
+            window: Nanos::MINUTE,
+            margin: 20,
+        }
+    }
 }
 
 impl Bounds {
@@ -131,6 +155,7 @@ impl Bounds {
             cooldown: Nanos::MINUTE,
             cut_interval: Nanos(10 * Nanos::SECOND.0),
             use_headroom: 10,
+            give_back: None,
         }
     }
 }
@@ -171,6 +196,7 @@ impl<A> Bounds<A> {
             cooldown: self.cooldown,
             cut_interval: self.cut_interval,
             use_headroom: self.use_headroom,
+            give_back: self.give_back,
         }
     }
 }

@@ -11,7 +11,7 @@ const PERCENTILE: u32 = 95;
 
 /// A process that grows at full speed fills some 4 MiB per millisecond, and the kernel may look
 /// only every 4 ms, when the scheduler ticks: two looks.
-const MEMORY_ROOM: u64 = 32 << 20;
+pub(super) const MEMORY_ROOM: u64 = 32 << 20;
 
 /// What the kernel is told about one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

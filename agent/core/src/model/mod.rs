@@ -8,6 +8,7 @@ pub mod throttling;
 pub mod usage;
 pub mod waiting;
 pub mod window;
+pub mod working_set;
 
 pub use attainment::Attainment;
 pub use forecast::{Foreseen, Outlook, Pattern};
@@ -16,3 +17,4 @@ pub use throttling::Throttling;
 pub use usage::Usage;
 pub use waiting::Waiting;
 pub use window::Window;
+pub use working_set::WorkingSet;

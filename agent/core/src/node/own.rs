@@ -36,6 +36,8 @@ pub struct Own {
 pub struct Trimtab {
     /// By slot; `None` for a workload that is left alone.
     own: Vec<Option<Own>>,
+    /// Whether there is no `memory.high`, as on cgroup v1.
+    hard: bool,
     reserve: [Amount; 2],
     engine: Engine,
     desk: Desk,
@@ -59,6 +61,8 @@ struct Workload {
 
 /// Turns what the desk pulls into orders.
 struct Orders<'a> {
+    /// See [`Trimtab::hard`].
+    hard: bool,
     /// When they will have taken effect: what is seen before is stale.
     effect: Nanos,
     out: &'a mut Vec<Write>,
@@ -77,8 +81,8 @@ impl Levers for Orders<'_> {
         _seen: Option<Nanos>,
     ) -> Pulled {
         self.out.push(match resource {
-            Resource::Cpu => Write::Limit { slot, resource, to },
-            Resource::Memory => Write::High { slot, to },
+            Resource::Memory if !self.hard => Write::High { slot, to },
+            _ => Write::Limit { slot, resource, to },
         });
         Pulled::Written
     }
@@ -95,6 +99,7 @@ impl Trimtab {
     pub fn new(settings: Settings, own: Vec<Option<Own>>) -> Self {
         Self {
             own,
+            hard: false,
             reserve: settings.reserve,
             engine: Engine::new(settings),
             desk: Desk::default(),
@@ -103,6 +108,12 @@ impl Trimtab {
             looked: Nanos(0),
             records: Vec::new(),
         }
+    }
+
+    /// The same on cgroup v1, where the limit of memory that moves is the hard one.
+    #[must_use]
+    pub fn on_v1(self) -> Self {
+        Self { hard: true, ..self }
     }
 
     fn own(&self, slot: Slot) -> Option<Own> {
@@ -164,11 +175,13 @@ impl Trimtab {
                 used: memory.used,
                 anonymous: memory.anonymous,
                 inactive_file: memory.used.minus(memory.working_set),
-                held: memory.high,
+                held: memory.high.min(memory.limit),
                 hard: memory.limit,
                 high: memory.high_events - last.memory.high_events,
                 oom: memory.oom_kills - last.memory.oom_kills,
                 oom_kill: memory.oom_kills - last.memory.oom_kills,
+                refaults: memory.refaults - last.memory.refaults,
+                stalled_ns: memory.stalled.since(last.memory.stalled).0,
             }),
             latency: requested(own).map(|_| LatencySignals {
                 count: seen.requests.answered - last.requests.answered,
@@ -191,6 +204,7 @@ impl Trimtab {
             why[decision.resource.index()] = Some(decision.reason.clone());
         }
         let mut orders = Orders {
+            hard: self.hard,
             effect: now.plus(SLOW),
             out,
         };
@@ -261,7 +275,7 @@ impl Controller for Trimtab {
         for (bounds, adopted) in bounds.iter_mut().zip(limits) {
             *bounds = bounds.map(|bounds| bounds.under(adopted));
         }
-        if bounds[1].is_some() && !seen.memory.limit.is_unlimited() {
+        if bounds[1].is_some() && !seen.memory.limit.is_unlimited() && !self.hard {
             // The moving limit stands where the hard one stood, and that one at the ceiling.
             let high = limits[1];
             out.push(Write::High { slot, to: high });
@@ -317,6 +331,7 @@ impl Controller for Trimtab {
 
     fn event(&mut self, event: &Event, out: &mut Vec<Write>) {
         let mut orders = Orders {
+            hard: self.hard,
             effect: event.time.plus(FAST),
             out,
         };

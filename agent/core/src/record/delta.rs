@@ -20,6 +20,9 @@ pub(super) const DECISIONS: u8 = 4;
 /// In the mask of CPU: some of memory has changed.
 const MEMORY: u8 = 0x80;
 
+/// In the mask of memory: some of what was lost for want of it has changed.
+const WANT: u8 = 0x80;
+
 /// The snapshot before, which encoder and decoder both keep.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Last {
@@ -164,11 +167,9 @@ fn shaped(slot: Slot, resources: u8) -> WorkloadSignals {
 }
 
 fn put_workload(out: &mut Vec<u8>, last: WorkloadSignals, next: &WorkloadSignals) {
-    let memories = next.memory.as_ref().map(|next| {
-        let last = last.memory.unwrap_or_default();
-        (memory(&last), memory(next))
-    });
-    let changed = memories.is_some_and(|(last, next)| last != next);
+    let memories = next.memory.as_ref();
+    let memories = memories.map(|next| (last.memory.unwrap_or_default(), next));
+    let changed = memories.is_some_and(|(last, next)| last != *next);
     let next_cpu = &next.cpu;
     if let Some(next) = next_cpu {
         let last = last.cpu.unwrap_or_default();
@@ -178,7 +179,12 @@ fn put_workload(out: &mut Vec<u8>, last: WorkloadSignals, next: &WorkloadSignals
     if let Some((last, next)) = memories
         && (changed || next_cpu.is_none())
     {
-        put_masked(out, &last, &next, MEMORY_PAGES, 0);
+        let wants = (want(&last), want(next));
+        let flag = if wants.0 == wants.1 { 0 } else { WANT };
+        put_masked(out, &memory(&last), &memory(next), MEMORY_PAGES, flag);
+        if flag > 0 {
+            put_masked(out, &wants.0, &wants.1, WANT_PAGES, 0);
+        }
     }
     if let Some(next) = &next.latency {
         let last = last.latency.unwrap_or_default();
@@ -200,8 +206,10 @@ fn get_workload(
     }
     if let Some(next) = &mut next.memory {
         let mask = if changed { bytes.byte()? } else { 0 };
-        let last = memory(&last.memory.unwrap_or_default());
-        *next = to_memory(get_masked(bytes, mask, last, MEMORY_PAGES)?);
+        let last = last.memory.unwrap_or_default();
+        let figures = get_masked(bytes, mask, memory(&last), MEMORY_PAGES)?;
+        let more = if mask & WANT != 0 { bytes.byte()? } else { 0 };
+        *next = to_memory(figures, get_masked(bytes, more, want(&last), WANT_PAGES)?);
     }
     if let Some(next) = &mut next.latency {
         let mask = bytes.byte()?;
@@ -277,7 +285,7 @@ const fn to_cpu(figures: [u64; 7]) -> CpuSignals {
 
 const MEMORY_PAGES: u8 = 0b1_1111;
 
-const fn memory(memory: &MemorySignals) -> [u64; 8] {
+const fn memory(memory: &MemorySignals) -> [u64; 6] {
     [
         memory.used.0,
         memory.anonymous.0,
@@ -285,22 +293,23 @@ const fn memory(memory: &MemorySignals) -> [u64; 8] {
         memory.held.0,
         memory.hard.0,
         memory.high,
-        memory.oom,
-        memory.oom_kill,
     ]
 }
 
-const fn to_memory(figures: [u64; 8]) -> MemorySignals {
-    let [
-        used,
-        anonymous,
-        inactive_file,
-        held,
-        hard,
-        high,
-        oom,
-        oom_kill,
-    ] = figures;
+const WANT_PAGES: u8 = 0;
+
+const fn want(memory: &MemorySignals) -> [u64; 4] {
+    [
+        memory.oom,
+        memory.oom_kill,
+        memory.refaults,
+        memory.stalled_ns,
+    ]
+}
+
+const fn to_memory(figures: [u64; 6], want: [u64; 4]) -> MemorySignals {
+    let [used, anonymous, inactive_file, held, hard, high] = figures;
+    let [oom, oom_kill, refaults, stalled_ns] = want;
     MemorySignals {
         used: Amount(used),
         anonymous: Amount(anonymous),
@@ -310,6 +319,8 @@ const fn to_memory(figures: [u64; 8]) -> MemorySignals {
         high,
         oom,
         oom_kill,
+        refaults,
+        stalled_ns,
     }
 }
 

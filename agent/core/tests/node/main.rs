@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod control;
+mod giving;
 mod memory;
 mod own;
 mod properties;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use trimtab_core::decide::{
-    Bounds, CalledIn, Entitlement, Headroom, Objective, Policy, Predictive, Priority, Record,
-    Refusal, Settings, Settled, Slo, Synced, Threshold, WorkloadSpec,
+    Bounds, CalledIn, Entitlement, GiveBack, Headroom, Objective, Policy, Predictive, Priority,
+    Record, Refusal, Settings, Settled, Slo, Synced, Threshold, WorkloadSpec,
 };
 use trimtab_core::record::{Call, Origin};
 use trimtab_core::signal::{
@@ -64,7 +64,7 @@ fn cpu() -> impl Strategy<Value = CpuSignals> {
 }
 
 fn memory() -> impl Strategy<Value = MemorySignals> {
-    proptest::array::uniform8(number()).prop_map(
+    proptest::array::uniform10(number()).prop_map(
         |[
             used,
             anonymous,
@@ -74,6 +74,8 @@ fn memory() -> impl Strategy<Value = MemorySignals> {
             high,
             oom,
             oom_kill,
+            refaults,
+            stalled_ns,
         ]| MemorySignals {
             used: Amount(used),
             anonymous: Amount(anonymous),
@@ -83,6 +85,8 @@ fn memory() -> impl Strategy<Value = MemorySignals> {
             high,
             oom,
             oom_kill,
+            refaults,
+            stalled_ns,
         },
     )
 }
@@ -278,10 +282,16 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn bounds() -> impl Strategy<Value = [Option<Bounds>; 2]> {
-    proptest::array::uniform2(proptest::option::of(amount().prop_map(|floor| Bounds {
-        floor,
-        ..Bounds::default()
-    })))
+    proptest::array::uniform2(proptest::option::of(
+        (amount(), proptest::option::of(1..100_u32)).prop_map(|(floor, percentile)| Bounds {
+            floor,
+            give_back: percentile.map(|percentile| GiveBack {
+                percentile,
+                ..GiveBack::default()
+            }),
+            ..Bounds::default()
+        }),
+    ))
 }
 
 fn entitlement() -> impl Strategy<Value = Entitlement> {

@@ -4,7 +4,8 @@
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
 use trimtab_core::decide::{
-    Bounds, Entitlement, Headroom, Policy, Predictive, Priority, Record, Settings, Slo, Threshold,
+    Bounds, Entitlement, GiveBack, Headroom, Policy, Predictive, Priority, Record, Settings, Slo,
+    Threshold,
 };
 use trimtab_core::signal::{Amount, Cause, Mode, Nanos, Resource};
 use trimtab_core::snapshot::Snapshot;
@@ -70,6 +71,15 @@ impl Random {
         }
     }
 
+    fn give_back(&mut self, resource: Resource) -> Option<GiveBack> {
+        let asked = resource == Resource::Memory && !self.one_in(3);
+        asked.then(|| GiveBack {
+            percentile: 1 + u32::try_from(self.below(100)).expect("small"),
+            window: Nanos((5 + self.below(60)) * Nanos::SECOND.0),
+            margin: u32::try_from(self.below(50)).expect("small"),
+        })
+    }
+
     fn bounds(&mut self, resource: Resource) -> Option<Bounds> {
         if self.one_in(10) {
             return None;
@@ -91,6 +101,7 @@ impl Random {
             cooldown: Nanos(self.below(5) * Nanos::SECOND.0),
             cut_interval: Nanos(self.below(3) * Nanos::SECOND.0),
             warm_up: Nanos(20 * Nanos::SECOND.0),
+            give_back: self.give_back(resource),
             ..Bounds::of(resource)
         })
     }

@@ -6,6 +6,7 @@
 
 mod contention;
 mod foreign;
+mod giving;
 mod invariants;
 mod life;
 mod policies;

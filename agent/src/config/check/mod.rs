@@ -5,6 +5,7 @@ mod bounds;
 mod entitlement;
 mod identity;
 mod matching;
+mod memory;
 mod policy;
 mod record;
 

@@ -16,11 +16,11 @@ use crate::config::{
     raw,
     schema::{Identity, Policy},
     select::Selector,
-    units::{Cpu, Memory, Share},
+    units::{Cpu, Share},
 };
 
 /// The longest that anything in a policy may last.
-const LONGEST: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
+pub(super) const LONGEST: Nanos = Nanos(24 * 60 * Nanos::MINUTE.0);
 
 /// Between which times a latency objective may be: what is measured is in microseconds.
 const OBJECTIVES: RangeInclusive<Nanos> = Nanos(10_000)..=Nanos::MINUTE;
@@ -153,12 +153,7 @@ impl Checker<'_> {
         let default = Policy::new(name, select);
         let kind = self.kind(&raw);
         let cpu = self.bounds(Resource::Cpu, &raw, raw.cpu.as_ref(), |Cpu(share)| share);
-        let memory = self.bounds(
-            Resource::Memory,
-            &raw,
-            raw.memory.as_ref(),
-            |Memory(share)| share,
-        );
+        let memory = self.memory(&raw);
         if let Some(key) = raw
             .resources
             .as_ref()

@@ -4,15 +4,9 @@
 //! 'half of the margin is eaten' nothing happens, so a steady workload causes no writes. A trim
 //! that is followed by throttling is given back twice and widens the margin for a while.
 
-use super::types::{Basis, Memory, Need, Proposal};
+use super::types::{Basis, LEAST_SAMPLES, Memory, Need, Proposal};
 use crate::decide::reason::Rule;
 use crate::decide::settings::Headroom;
-
-/// The largest widening of the margin, in percentage points.
-const WIDEST: u32 = 100;
-
-/// Cells that must be known before anything is trimmed.
-const LEAST_SAMPLES: usize = 5;
 
 /// What the rule says now.
 pub(super) fn propose(policy: &Headroom, memory: &mut Memory, need: &Need<'_>) -> Option<Proposal> {
@@ -20,7 +14,7 @@ pub(super) fn propose(policy: &Headroom, memory: &mut Memory, need: &Need<'_>) -
         && need.usage.throttling().now()
     {
         memory.hurt(need.now);
-        memory.wider = (memory.wider * 2).clamp(10, WIDEST);
+        memory.widen();
         let ago = need.now.since(cut.at);
         let (periods, of) = need.usage.throttling().recent();
         let twice = cut.from.plus(cut.from.minus(cut.to));

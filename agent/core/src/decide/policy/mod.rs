@@ -1,6 +1,7 @@
 //! How limits follow need: one file per policy. A policy proposes, the guardrails dispose.
 
 mod headroom;
+mod memory;
 mod predictive;
 mod propose;
 mod slo;

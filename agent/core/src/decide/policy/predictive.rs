@@ -103,6 +103,7 @@ mod tests {
                 cut: trimmed.map(|(from, to)| cut(from, to)),
                 foreseen: rise.map(|(expected, above)| foreseen(expected, above)),
                 missed: false,
+                memory: None,
             };
             let mut policy = Predictive::default();
             policy.reactive.margin = margin;

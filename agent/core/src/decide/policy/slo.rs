@@ -70,6 +70,7 @@ mod tests {
                 }),
                 foreseen: None,
                 missed,
+                memory: None,
             };
             let policy = Slo::default();
             let (mut mine, mut theirs) = (Memory::default(), Memory::default());

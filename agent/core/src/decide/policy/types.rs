@@ -1,7 +1,8 @@
 //! What a policy is given, what it remembers, and what it proposes.
 
 use crate::decide::reason::{Input, Rule};
-use crate::model::{Foreseen, Usage};
+use crate::decide::settings::GiveBack;
+use crate::model::{Foreseen, Usage, WorkingSet};
 use crate::signal::{Amount, Nanos};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,12 @@ const BLAME: Nanos = Nanos(10 * Nanos::SECOND.0);
 
 /// Without a trim that hurt for this long, all is forgiven.
 const FORGIVE: Nanos = Nanos(10 * Nanos::MINUTE.0);
+
+/// The largest widening of a margin, in percentage points.
+const WIDEST: u32 = 100;
+
+/// Cells that must be known before anything is trimmed.
+pub(super) const LEAST_SAMPLES: usize = 5;
 
 /// A trim that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +51,8 @@ pub(in crate::decide) struct Need<'a> {
     pub(in crate::decide) foreseen: Option<Foreseen>,
     /// Whether its latency objective was missed lately, as the last tick has shown.
     pub(in crate::decide) missed: bool,
+    /// What it works with, and by what it is given back; `None` where memory is only lifted, and for CPU.
+    pub(in crate::decide) memory: Option<(GiveBack, &'a WorkingSet)>,
 }
 
 /// What a policy remembers between ticks.
@@ -53,7 +62,7 @@ pub(in crate::decide) struct Memory {
     pub(super) high_since: Option<Nanos>,
     /// Threshold: since when utilisation is low.
     pub(super) low_since: Option<Nanos>,
-    /// Headroom: points of margin added since trims hurt.
+    /// Headroom and memory: points of margin added since trims hurt.
     pub(super) wider: u32,
     /// Trims that hurt in a row.
     pub(super) hurts: u32,
@@ -66,6 +75,11 @@ impl Memory {
     pub(in crate::decide) fn hurt(&mut self, now: Nanos) {
         self.hurts = self.hurts.saturating_add(1);
         self.hurt_at = now;
+    }
+
+    /// From now on more is left.
+    pub(in crate::decide) fn widen(&mut self) {
+        self.wider = (self.wider * 2).clamp(10, WIDEST);
     }
 
     /// How long to wait before the next trim: doubled with every one that hurt.
@@ -116,6 +130,21 @@ pub(in crate::decide) enum Basis {
         ago: Nanos,
         periods: u64,
         of: u64,
+    },
+    /// A percentile of the working set, the margin on top in percent, and the least room above.
+    WorkingSet {
+        percent: u32,
+        window: Nanos,
+        amount: Amount,
+        margin: u32,
+        room: Amount,
+    },
+    /// A trim of memory that hurt.
+    Short {
+        cut: Cut,
+        ago: Nanos,
+        refaults: u64,
+        stalled: Nanos,
     },
     /// A loan.
     Loan { lent: Amount, used: Amount },
@@ -181,6 +210,38 @@ impl Basis {
                         ago,
                     },
                     Input::Throttled { periods, of },
+                ]
+            }
+            Self::WorkingSet {
+                percent,
+                window,
+                amount,
+                margin,
+                room,
+            } => {
+                vec![
+                    Input::WorkingSet {
+                        percent,
+                        window,
+                        amount,
+                    },
+                    Input::Margin(margin),
+                    Input::Room(room),
+                ]
+            }
+            Self::Short {
+                cut,
+                ago,
+                refaults,
+                stalled,
+            } => {
+                vec![
+                    Input::Cut {
+                        from: cut.from,
+                        to: cut.to,
+                        ago,
+                    },
+                    Input::Short { refaults, stalled },
                 ]
             }
             Self::Loan { lent, used } => vec![Input::Lent(lent), Input::Use(used)],

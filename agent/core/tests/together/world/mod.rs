@@ -213,8 +213,7 @@ impl World {
                 held: group.limits[1],
                 hard: group.limits[1],
                 high: u64::from(self.kernel.short(slot, Resource::Memory)),
-                oom: 0,
-                oom_kill: 0,
+                ..MemorySignals::default()
             }),
             latency: Some(LatencySignals {
                 count: 100 * u64::from(self.kernel.used(slot, Resource::Cpu) > Amount::ZERO),
@@ -241,6 +240,7 @@ impl World {
             self.desk.refit(update);
         }
         self.check_order(&tick);
+        check_given_back(&tick, snapshot);
         for order in &tick.settles {
             self.settle(order);
         }
@@ -292,6 +292,25 @@ impl World {
             let lent = envelopes.fold(Amount::ZERO, |sum, envelope| sum.plus(envelope.lent));
             assert_eq!(self.desk.pool(resource).lent, lent, "the pool has drifted");
         }
+    }
+}
+
+/// Memory is trimmed to no less than what cannot be dropped and a tenth, and above all that is charged.
+fn check_given_back(tick: &Tick, snapshot: &Snapshot) {
+    let trims = tick
+        .decisions
+        .iter()
+        .filter(|decision| decision.resource == Resource::Memory && decision.to < decision.from);
+    for trim in trims {
+        let seen = &snapshot.workloads;
+        let signals = seen.iter().find(|signals| signals.slot == trim.slot);
+        let seen = signals.and_then(|signals| signals.memory);
+        let seen = seen.expect("decided by what was seen");
+        assert!(trim.to >= seen.anonymous.percent(110), "{seen:?} {trim:?}");
+        assert!(
+            trim.to >= seen.used.plus(Amount(4 << 20)),
+            "{seen:?} {trim:?}"
+        );
     }
 }
 
