@@ -2,7 +2,7 @@
 
 use trimtab_core::{
     baseline::{self, Unknown},
-    decide::{self, Bounds, Entitlement, Settings},
+    decide::{self, Bounds, Entitlement, GiveBack, Settings},
     node::{Controller, Own, Setup, Trimtab, Workload},
     record::{Origin, Rule, Rules},
     score,
@@ -26,8 +26,8 @@ pub struct Policy {
 /// By what limits are steered.
 #[derive(Clone, Debug, PartialEq)]
 enum Law {
-    /// One of ours, for every workload.
-    Own(decide::Policy),
+    /// One of ours, for every workload, and by what its memory is given back.
+    Own(decide::Policy, Option<GiveBack>),
     /// What a configuration says of each workload; with its text, by which it is told from others.
     Configured(Box<Config>, String),
     /// What ours are compared with.
@@ -56,21 +56,20 @@ pub enum UnknownPolicy {
 /// What a configuration's policies together are called.
 const CONFIGURED: &str = "trimtab-configured";
 
-/// Our own, with their defaults.
-fn own() -> [(&'static str, decide::Policy); 4] {
+/// Our own, with their defaults; `memory` stands beside one that steers the CPU.
+fn own() -> [(&'static str, Law); 5] {
+    let headroom = decide::Policy::Headroom(decide::Headroom::default());
+    let predictive = decide::Policy::Predictive(decide::Predictive::default());
+    let slo = decide::Policy::Slo(decide::Slo::default());
+    let threshold = decide::Policy::Threshold(decide::Threshold::default());
     [
+        ("trimtab-headroom", Law::Own(headroom, None)),
+        ("trimtab-predictive", Law::Own(predictive, None)),
+        ("trimtab-slo", Law::Own(slo, None)),
+        ("trimtab-threshold", Law::Own(threshold, None)),
         (
-            "trimtab-headroom",
-            decide::Policy::Headroom(decide::Headroom::default()),
-        ),
-        (
-            "trimtab-predictive",
-            decide::Policy::Predictive(decide::Predictive::default()),
-        ),
-        ("trimtab-slo", decide::Policy::Slo(decide::Slo::default())),
-        (
-            "trimtab-threshold",
-            decide::Policy::Threshold(decide::Threshold::default()),
+            "trimtab-memory",
+            Law::Own(headroom, Some(GiveBack::default())),
         ),
     ]
 }
@@ -79,9 +78,9 @@ impl Policy {
     /// Every policy with its defaults, our own first, in the order of tables.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let own = own().map(|(name, policy)| Self {
+        let own = own().map(|(name, law)| Self {
             name: name.to_owned(),
-            law: Law::Own(policy),
+            law,
         });
         let baselines = baseline::all().iter().map(|baseline| Self {
             name: baseline.name.to_owned(),
@@ -111,7 +110,7 @@ impl Policy {
         }
         Ok(Self {
             name: text.to_owned(),
-            law: found.map_or(Law::Baseline, |(_, policy)| Law::Own(policy)),
+            law: found.map_or(Law::Baseline, |(_, law)| law),
         })
     }
 
@@ -145,7 +144,7 @@ impl Policy {
             return baseline::named(&self.name).ok();
         }
         let mut own = self.own(pack);
-        if let Law::Own(decide::Policy::Slo(slo)) = self.law {
+        if let Law::Own(decide::Policy::Slo(slo), _) = self.law {
             for own in own.iter_mut().flatten() {
                 own.policy = decide::Policy::Slo(decide::Slo {
                     objective: decide::Objective::Requests(rules.objective),
@@ -164,10 +163,16 @@ impl Policy {
         };
         let said = |about: &About, workload: &Workload| match &self.law {
             Law::Baseline => None,
-            Law::Own(policy) => Some(Rule {
+            Law::Own(policy, give_back) => Some(Rule {
                 policy: *policy,
                 entitlement: Entitlement::default(),
-                bounds: Resource::ALL.map(|one| Some(Bounds::of(one))),
+                bounds: [
+                    Some(Bounds::of(Resource::Cpu)),
+                    Some(Bounds {
+                        give_back: *give_back,
+                        ..Bounds::of(Resource::Memory)
+                    }),
+                ],
             }),
             Law::Configured(..) => {
                 let name = &about.head.name;
@@ -222,7 +227,7 @@ impl Policy {
     /// a part free.
     fn settings(&self, pack: &Pack) -> Settings {
         let settings = match &self.law {
-            Law::Own(_) => Agent::default().settings,
+            Law::Own(..) => Agent::default().settings,
             Law::Configured(config, _) => config.agent.settings,
             Law::Baseline => return Settings::default(),
         };
