@@ -14,6 +14,8 @@ mod cpu;
 mod load;
 mod memory;
 pub mod meter;
+mod microbursts;
+mod mix;
 #[expect(
     clippy::module_inception,
     reason = "the simulated node is what this module is named for"
@@ -23,6 +25,7 @@ mod orders;
 mod own;
 mod queue;
 mod setup;
+mod shape;
 mod share;
 mod slices;
 mod state;
@@ -35,6 +38,9 @@ pub use controller::{Controller, CpuSeen, MemorySeen, NodeSeen, RequestsSeen, Se
 pub use load::Demand;
 pub use memory::{MemoryDemand, MemoryStep};
 pub use meter::Meter;
+pub use microbursts::Microbursts;
+pub use mix::Mix;
 pub use node::{Happened, Node};
 pub use own::{Own, Trimtab};
 pub use setup::{Setup, Workload};
+pub use shape::Shape;

@@ -12,7 +12,7 @@ const SECOND: u64 = Nanos::SECOND.0;
 
 /// Holds one CPU and 1 GiB for everybody, half a CPU for all together, and moves a limit at given seconds.
 #[derive(Default)]
-struct Scripted(Vec<(u64, Write)>);
+pub(crate) struct Scripted(pub(crate) Vec<(u64, Write)>);
 
 impl Controller for Scripted {
     fn name(&self) -> &'static str {
@@ -37,7 +37,7 @@ impl Controller for Scripted {
     }
 }
 
-fn cpu_to(at: u64, slot: u32, to: u64) -> (u64, Write) {
+pub(crate) fn cpu_to(at: u64, slot: u32, to: u64) -> (u64, Write) {
     let limit = Write::Limit {
         slot: Slot(slot),
         resource: Resource::Cpu,
