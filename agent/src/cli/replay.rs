@@ -170,6 +170,7 @@ impl Args {
                 room: self.room,
             }),
             most: self.most_hours.map(hours),
+            microbursts: None,
             rules: Rules {
                 objective: Nanos(objective),
                 ..default.rules

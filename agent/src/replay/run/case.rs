@@ -1,7 +1,7 @@
 //! One series as a workload, and the node that it would have to itself.
 
 use trimtab_core::{
-    node::{Demand, MemoryDemand, MemoryStep, Setup, Workload},
+    node::{Demand, MemoryDemand, MemoryStep, Microbursts, Setup, Workload},
     signal::{Amount, Nanos},
 };
 
@@ -12,7 +12,7 @@ use super::super::{
     repair::Repairs,
     series::{Head, MOST_SAMPLES, Quantity, Sample},
 };
-use super::{early, requests::Requests};
+use super::{early, options::Options, requests::Requests};
 
 /// The least limits to begin with: the floors that our own policies keep to as well.
 pub(super) const LEAST: [u64; 2] = [100_000, 16 << 20];
@@ -91,7 +91,7 @@ impl Said {
 }
 
 impl Case {
-    /// Reads what is left of the present series of a reader, and keeps its beginning up to `most`; `None` if it
+    /// Reads what is left of the present series of a reader, and keeps what the options want of it; `None` if it
     /// says nothing of CPU, memory or requests.
     ///
     /// # Errors
@@ -99,9 +99,9 @@ impl Case {
     pub(super) fn read(
         reader: &mut Reader,
         head: Head,
-        most: Option<Nanos>,
+        options: &Options,
     ) -> Result<Option<Self>, ReadError> {
-        let most = most.unwrap_or(Nanos(u64::MAX));
+        let most = options.most.unwrap_or(Nanos(u64::MAX));
         let mut digest = Digest::seeded(0);
         let mut said = Said::default();
         let (mut count, mut last, mut cut) = (0, Nanos(0), false);
@@ -123,7 +123,14 @@ impl Case {
         }
         let until = last.plus(head.step).min(most);
         let name = digest.text(head.source).text(&head.name);
-        let digest = name.number(head.part.into()).number(until.0).mixed();
+        let seed = name.number(head.part.into()).number(until.0);
+        let digest = options.microbursts.map_or(seed, |bursts| {
+            let ranges = bursts.length.map(|length| length.0).into_iter();
+            let ranges = ranges.chain(bursts.percent.map(u64::from));
+            let numbers = [bursts.every.0, bursts.seed].into_iter().chain(ranges);
+            numbers.fold(seed, Digest::number)
+        });
+        let (seed, digest) = (seed.mixed(), digest.mixed());
         let repairs = *reader.repairs();
         let about = About {
             head,
@@ -131,35 +138,47 @@ impl Case {
             cut,
             until,
         };
-        Ok(said.node(until, digest).map(|(setup, workload)| Self {
-            about,
-            setup,
-            workload,
-            digest,
-        }))
+        Ok(said
+            .node(until, seed, options.microbursts)
+            .map(|(setup, workload)| Self {
+                about,
+                setup,
+                workload,
+                digest,
+            }))
     }
 }
 
 impl Said {
     /// The node, which has twice the most that the workload ever had or used, and the workload.
-    fn node(mut self, until: Nanos, seed: u64) -> Option<(Setup, Workload)> {
+    fn node(
+        mut self,
+        until: Nanos,
+        seed: u64,
+        microbursts: Option<Microbursts>,
+    ) -> Option<(Setup, Workload)> {
         for steps in [&mut self.cpu, &mut self.memory, &mut self.requests] {
             steps.0.shrink_to_fit();
         }
         let flows = !self.cpu.0.is_empty();
-        let requests = (!flows && !self.requests.0.is_empty()).then_some(Requests {
-            steps: self.requests.0,
-            until,
-            seed,
-        });
+        let asked = !flows && !self.requests.0.is_empty();
+        let mut requests = asked.then(|| Requests::new(self.requests.0, until, seed));
         let cpu = match &requests {
             Some(requests) => Steps(requests.cpu()),
             None => self.cpu,
         };
-        let [cpu_room, memory_room] = [
+        let [mut cpu_room, memory_room] = [
             Room::of(&cpu, self.caps[0], until, LEAST[0]),
             Room::of(&self.memory, self.caps[1], until, LEAST[1]),
         ];
+        if let Some(microbursts) = microbursts {
+            // What was provisioned does not reckon with them; the node has room for them.
+            requests = requests.map(|requests| requests.with(microbursts));
+            let most = requests
+                .as_ref()
+                .map(|requests| Steps(requests.cpu()).most());
+            cpu_room.most = cpu_room.most.max(most.unwrap_or(0));
+        }
         let cpus = (2 * cpu_room.most).div_ceil(Amount::CPU.0).max(1);
         let threads = |micro: u64| u32::try_from(micro.div_ceil(Amount::CPU.0)).unwrap_or(u32::MAX);
         let demand = match requests {

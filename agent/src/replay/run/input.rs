@@ -120,7 +120,7 @@ impl<'a> Input<'a> {
             return Ok(Read::Nothing);
         }
         let source = head.source;
-        let Some(case) = Case::read(reader, head, self.options.most)? else {
+        let Some(case) = Case::read(reader, head, self.options)? else {
             report.skip(source);
             return Ok(Read::Nothing);
         };

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
-use trimtab_core::{score::Rules, signal::Nanos};
+use trimtab_core::{node::Microbursts, score::Rules, signal::Nanos};
 
 use super::super::{
     digest::Digest,
@@ -20,6 +20,8 @@ pub struct Options {
     pub together: Option<Together>,
     /// How much of the beginning of each; `None` for all of it.
     pub most: Option<Nanos>,
+    /// What is put into series of requests; `None` leaves them as they are.
+    pub microbursts: Option<Microbursts>,
     /// What counts as too late.
     pub rules: Rules,
     /// How many work at once.
@@ -73,6 +75,7 @@ impl Default for Options {
             },
             together: None,
             most: None,
+            microbursts: None,
             rules: Rules::default(),
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             each: false,

@@ -133,6 +133,12 @@ impl Policy {
         &self.name
     }
 
+    /// Whether it is one of ours.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.law != Law::Baseline
+    }
+
     /// Makes its controller for a node with these workloads.
     /// Where ours has an objective by default, it is that by which scores are made.
     pub(super) fn controller(
@@ -152,7 +158,33 @@ impl Policy {
                 });
             }
         }
-        Some(Box::new(Trimtab::new(self.settings(pack), own)))
+        let settings = self.settings(pack.room(), pack.shared);
+        Some(Box::new(Trimtab::new(settings, own)))
+    }
+
+    /// Makes its controller for a node that is of no trace, where only CPU is steered: one of ours keeps its part
+    /// of a node that several share free, and is told by slot how each workload stands among the others. `None`
+    /// for a configuration, which knows workloads by names.
+    #[must_use]
+    pub fn on_node(
+        &self,
+        setup: &Setup,
+        entitlements: &[Entitlement],
+    ) -> Option<Box<dyn Controller + Send>> {
+        let policy = match &self.law {
+            Law::Baseline => return baseline::named(&self.name).ok(),
+            Law::Configured(..) => return None,
+            Law::Own(policy, _) => *policy,
+        };
+        let settings = self.settings([setup.cpus, setup.memory], entitlements.len() > 1);
+        let own = entitlements.iter().map(|entitlement| {
+            Some(Own {
+                policy,
+                entitlement: *entitlement,
+                bounds: [Some(Bounds::of(Resource::Cpu)), None],
+            })
+        });
+        Some(Box::new(Trimtab::new(settings, own.collect())))
     }
 
     /// By slot how each workload is to be steered by ours; `None` for one that is left alone.
@@ -218,23 +250,22 @@ impl Policy {
     /// The node with what this policy keeps free on it.
     pub(super) fn setup(&self, pack: &Pack) -> Setup {
         Setup {
-            reserve: self.settings(pack).reserve[Resource::Memory.index()],
+            reserve: self.settings(pack.room(), pack.shared).reserve[Resource::Memory.index()],
             ..pack.setup
         }
     }
 
-    /// What it keeps to on a node. One that is made for a single workload has no size of which to keep
-    /// a part free.
-    fn settings(&self, pack: &Pack) -> Settings {
+    /// What it keeps to on a node of this size. One that is not shared is made for a single workload and has no
+    /// size of which to keep a part free.
+    fn settings(&self, room: [Amount; 2], shared: bool) -> Settings {
         let settings = match &self.law {
             Law::Own(..) => Agent::default().settings,
             Law::Configured(config, _) => config.agent.settings,
             Law::Baseline => return Settings::default(),
         };
-        let node = pack.room();
         settings.map(|resource, share| {
-            if pack.shared {
-                share.of(node[resource.index()])
+            if shared {
+                share.of(room[resource.index()])
             } else {
                 Amount::ZERO
             }

@@ -1,7 +1,7 @@
 //! A series of requests as a demand: when each comes, and what each costs.
 
 use trimtab_core::{
-    node::{Arrivals, Demand, Service},
+    node::{Arrivals, Demand, Microbursts, Service},
     signal::{Amount, Nanos},
 };
 
@@ -14,12 +14,40 @@ const MOST: u128 = 4 << 20;
 /// Requests in thousandths per second, from when on, in order.
 #[derive(Debug)]
 pub(super) struct Requests {
-    pub(super) steps: Vec<(Nanos, u64)>,
-    pub(super) until: Nanos,
-    pub(super) seed: u64,
+    steps: Vec<(Nanos, u64)>,
+    until: Nanos,
+    seed: u64,
+    /// What one costs on average.
+    cost: Nanos,
 }
 
 impl Requests {
+    /// Each costs so much on average that all together need one CPU on average, but no more than 100 ms.
+    pub(super) fn new(steps: Vec<(Nanos, u64)>, until: Nanos, seed: u64) -> Self {
+        let mut new = Self {
+            steps,
+            until,
+            seed,
+            cost: DEAREST,
+        };
+        let mean = u128::from(until.0) / new.count().max(1);
+        new.cost = Nanos(u64::try_from(mean).unwrap_or(u64::MAX).clamp(1, DEAREST.0));
+        new
+    }
+
+    /// The same with more of them in microbursts, which are others for each seed. Each costs what it did.
+    pub(super) fn with(self, microbursts: Microbursts) -> Self {
+        let seed = microbursts.seed ^ self.seed;
+        let microbursts = Microbursts {
+            seed,
+            ..microbursts
+        };
+        Self {
+            steps: microbursts.over(&self.steps, self.until),
+            ..self
+        }
+    }
+
     /// How many come between two steps, in thousandths, with the nanoseconds as a factor.
     fn spans(&self) -> impl Iterator<Item = (Nanos, Nanos, u64)> + '_ {
         let ends = self.steps.iter().skip(1).map(|(at, _)| *at);
@@ -34,15 +62,9 @@ impl Requests {
         parts.sum::<u128>() / 1_000_000_000_000
     }
 
-    /// What one costs on average: so much that all together need one CPU on average, but no more than 100 ms.
-    fn cost(&self) -> Nanos {
-        let mean = u128::from(self.until.0) / self.count().max(1);
-        Nanos(u64::try_from(mean).unwrap_or(u64::MAX).clamp(1, DEAREST.0))
-    }
-
     /// What they need of the CPU, in micro-CPUs, from when on.
     pub(super) fn cpu(&self) -> Vec<(Nanos, u64)> {
-        let cost = u128::from(self.cost().0);
+        let cost = u128::from(self.cost.0);
         let need = |rate: u64| u128::from(rate) * cost / 1_000_000;
         let steps = self.steps.iter();
         steps
@@ -75,7 +97,7 @@ impl Requests {
         Demand::Requests {
             arrivals: Arrivals::Given(times),
             service: Service::Exponential {
-                mean: self.cost(),
+                mean: self.cost,
                 seed: self.seed,
             },
             threads,
@@ -89,14 +111,8 @@ mod tests {
 
     fn requests(steps: &[(u64, u64)], until: u64) -> Requests {
         let second = |at: u64| Nanos(at * Nanos::SECOND.0);
-        Requests {
-            steps: steps
-                .iter()
-                .map(|(at, rate)| (second(*at), *rate))
-                .collect(),
-            until: second(until),
-            seed: 7,
-        }
+        let steps = steps.iter().map(|(at, rate)| (second(*at), *rate));
+        Requests::new(steps.collect(), second(until), 7)
     }
 
     #[test]
@@ -125,7 +141,7 @@ mod tests {
     #[test]
     fn they_need_one_cpu_together_unless_they_are_few() {
         let many = requests(&[(0, 100_000), (10, 300_000)], 20);
-        assert_eq!(many.cost(), Nanos(5_000_000));
+        assert_eq!(many.cost, Nanos(5_000_000));
         assert_eq!(
             many.cpu(),
             [
@@ -134,10 +150,35 @@ mod tests {
             ]
         );
         let few = requests(&[(0, 2_000)], 20);
-        assert_eq!(
-            (few.cost(), few.cpu()),
-            (DEAREST, vec![(Nanos(0), 200_000)])
-        );
+        assert_eq!((few.cost, few.cpu()), (DEAREST, vec![(Nanos(0), 200_000)]));
+    }
+
+    #[test]
+    fn microbursts_bring_more_of_the_same_cost() {
+        let plain = requests(&[(0, 100_000)], 100);
+        let cost = plain.cost;
+        let times = |requests: &Requests| match requests.demand(2) {
+            Demand::Requests {
+                arrivals: Arrivals::Given(times),
+                ..
+            } => times,
+            _ => unreachable!("so few are told apart"),
+        };
+        assert_eq!(times(&plain).len(), 10_000);
+        let every = Nanos(10 * Nanos::SECOND.0);
+        let bursts = plain.with(Microbursts {
+            length: [Nanos::SECOND; 2],
+            percent: [400; 2],
+            every,
+            seed: 1,
+        });
+        // A second of each ten at four times the rate.
+        let times = times(&bursts);
+        assert!((12_998..=13_000).contains(&times.len()), "{}", times.len());
+        assert!(times.is_sorted());
+        assert_eq!(bursts.cost, cost);
+        let most = bursts.cpu().iter().map(|(_, rate)| *rate).max();
+        assert_eq!(most, Some(4_000_000));
     }
 
     #[test]
