@@ -4,9 +4,7 @@
 //! their names so that about as much time of each source is run as was asked for. A node each, or several together.
 
 use std::{
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
-    path::PathBuf,
-    process::ExitCode,
+    num::{NonZeroU64, NonZeroUsize},
     time::Instant,
 };
 
@@ -19,41 +17,31 @@ use trimtab::replay::{
 };
 use trimtab_core::signal::Nanos;
 
-const DAY: u64 = 24 * 60 * Nanos::MINUTE.0;
+use super::{
+    cells::{self, cpus, dash, ppm},
+    judge::Args,
+};
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// A directory of traces with an index.csv
-    #[arg(long, value_name = "DIRECTORY", env = "TRIMTAB_TRACES")]
-    traces: PathBuf,
-    /// About how many days of series to run of each source, under each policy
-    #[arg(long, default_value_t = 300)]
-    days: u64,
-    /// Only this policy; may be given several times
-    #[arg(long = "policy", value_name = "NAME")]
-    policies: Vec<String>,
-    /// Only sources whose name contains this
-    #[arg(long, default_value = "")]
-    only: String,
-    /// So many series on one node [default: a node each, with room enough]
-    #[arg(long, value_name = "N")]
-    together: Option<NonZeroUsize>,
-    /// What such a node has, in percent of what its workloads begin with
-    #[arg(
-        long,
-        value_name = "PERCENT",
-        default_value = "100",
-        requires = "together"
-    )]
-    room: NonZeroU32,
-    /// How many series are run at once [default: as many as there are CPUs]
-    #[arg(long)]
-    threads: Option<NonZeroUsize>,
-}
+const COLUMNS: [&str; 12] = [
+    "policy",
+    "CPU held",
+    "slack",
+    "median",
+    "throttled",
+    "short",
+    "memory held",
+    "slack",
+    "median",
+    "OOM kills",
+    "missed",
+    "changes",
+];
+
+const DAY: u64 = 24 * 60 * Nanos::MINUTE.0;
 
 /// One source under one policy.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     source: &'static str,
     /// Series of the reporting half that were run: one in so many.
     one_in: u64,
@@ -75,29 +63,15 @@ struct Shared {
     room_percent: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    seconds: f64,
-    threads: usize,
-    rows: Vec<Row>,
-}
-
-pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
+/// Runs every source under these policies.
+pub(super) fn run(args: &Args, policies: &[Policy], threads: NonZeroUsize) -> Result<Vec<Row>> {
     let began = Instant::now();
-    let named = args.policies.iter().map(|name| Policy::named(name));
-    let mut policies: Vec<_> = named.collect::<Result<_, _>>()?;
-    if policies.is_empty() {
-        policies = Policy::all();
-    }
-    let default = Options::default();
-    let threads = args.threads.unwrap_or(default.threads);
     let together = args.together.map(|workloads| Together {
         workloads,
         room: args.room,
     });
-    let path = args.traces.to_str().context("the path is no UTF-8")?;
     let mut rows = Vec::new();
-    for source in Source::find(path, None)? {
+    for source in Source::find(args.traces()?, None)? {
         let name = source.format().name();
         if !name.contains(&args.only) {
             continue;
@@ -110,9 +84,9 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
             },
             threads,
             together,
-            ..default
+            ..Options::default()
         };
-        let report = replay(&[source], &policies, &options, None, &|_| {})?;
+        let report = replay(&[source], policies, &options, None, &|_| {})?;
         for refused in &report.refused {
             eprintln!("{refused}");
         }
@@ -120,7 +94,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
             report.refused.is_empty(),
             "{name} could not be read to its end"
         );
-        let figures = Figures::of(&report, &policies, &options, [None, None]);
+        let figures = Figures::of(&report, policies, &options, [None, None]);
         for source in figures.sources {
             eprintln!(
                 "{name}: {} series, {:.0} s so far",
@@ -130,17 +104,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
             rows.extend(of(&source, one_in, together));
         }
     }
-    let report = Report {
-        seconds: began.elapsed().as_secs_f64(),
-        threads: threads.get(),
-        rows,
-    };
-    if json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print(&report);
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(rows)
 }
 
 /// One in how many series of the reporting half come to about so many days.
@@ -184,11 +148,10 @@ fn of(
     })
 }
 
-/// A table in Markdown, as docs/CONTROL.md has it.
-fn print(report: &Report) {
-    println!("{} s on {} threads", report.seconds.round(), report.threads);
+/// Tables in Markdown, as docs/CONTROL.md has them.
+pub(super) fn print(rows: &[Row]) {
     let mut last = "";
-    for row in &report.rows {
+    for row in rows {
         if row.source != last {
             last = row.source;
             let nodes = row.shared.map_or_else(String::new, |shared| {
@@ -203,19 +166,14 @@ fn print(report: &Report) {
                 "\n{last}: {} series, one in {}, {:.1} days{nodes}\n",
                 row.series, row.one_in, row.days
             );
-            println!(
-                "| policy | CPU held | slack | median | throttled | short | memory held | slack | median | OOM kills | missed | changes |"
-            );
-            println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+            println!("{}", cells::head(&COLUMNS));
         }
         println!("{}", line(&row.figures));
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "percent to two digits")]
+#[expect(clippy::cast_precision_loss, reason = "percent to a digit")]
 fn line(figures: &PolicyFigures) -> String {
-    let dash = || "-".to_owned();
-    let percent = |part: u64, whole: u64| format!("{:.2} %", part as f64 * 100.0 / whole as f64);
     let slack = |permille: Option<i64>| {
         permille.map_or_else(dash, |permille| format!("{:.1} %", permille as f64 / 10.0))
     };
@@ -226,8 +184,8 @@ fn line(figures: &PolicyFigures) -> String {
     cells.push(slack(
         cpu.as_ref().and_then(|cpu| cpu.slack_median_permille),
     ));
-    cells.push(percent(figures.throttled_ppm, 1_000_000));
-    cells.push(percent(figures.shortfall_ppm, 1_000_000));
+    cells.push(ppm(figures.throttled_ppm));
+    cells.push(ppm(figures.shortfall_ppm));
     cells.push(
         memory
             .as_ref()
@@ -242,19 +200,19 @@ fn line(figures: &PolicyFigures) -> String {
             .and_then(|memory| memory.slack_median_permille),
     ));
     cells.push(figures.oom_kills.to_string());
-    cells.push(percent(figures.violated_ppm, 1_000_000));
+    cells.push(ppm(figures.violated_ppm));
     let changes = [cpu, memory]
         .into_iter()
         .flatten()
         .map(|figures| figures.changes);
     cells.push(changes.sum::<u64>().to_string());
-    format!("| {} |", cells.join(" | "))
+    cells::row(&cells)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "amounts to three digits")]
+#[expect(clippy::cast_precision_loss, reason = "whole MiB")]
 fn amount(quantity: Quantity) -> String {
     match quantity {
-        Quantity::MicroCpus(micro) => format!("{:.3}", micro as f64 / 1e6),
+        Quantity::MicroCpus(micro) => cpus(micro),
         Quantity::Bytes(bytes) => format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20)),
         Quantity::Unlimited => "no limit".to_owned(),
     }

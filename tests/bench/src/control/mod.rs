@@ -1,0 +1,11 @@
+//! Policies beside each other on the simulated node: what they held, and how late work was.
+
+mod cells;
+mod judge;
+mod packing;
+mod sources;
+mod stability;
+mod sweep;
+mod threads;
+
+pub(crate) use judge::{Args, run};
