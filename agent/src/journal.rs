@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::broadcast;
 
-use crate::api::view::{Entry, EntryKind};
+use crate::api::view::{Entry, EntryKind, Outcome};
 
 /// Entries kept for the whole node; the oldest go first.
 const KEPT: usize = 8192;
@@ -54,6 +54,17 @@ impl Journal {
         // Nobody watching is no error.
         let _ = self.watchers.send(entry);
         true
+    }
+
+    /// Adds what became of a change to its entry, and shows that to every watcher once more. One that
+    /// is not kept any more is too old to ask about.
+    pub fn conclude(&mut self, seq: u64, outcome: &Outcome) {
+        let place = self.entries.binary_search_by_key(&seq, |entry| entry.seq);
+        let entry = place.ok().and_then(|place| self.entries.get_mut(place));
+        if let Some(entry) = entry {
+            Arc::make_mut(entry).outcome = Some(outcome.clone());
+            let _ = self.watchers.send(Arc::clone(entry));
+        }
     }
 
     fn repeats(&mut self, entry: &Entry) -> bool {
@@ -146,6 +157,27 @@ mod tests {
         assert!(last[0].seq < last[1].seq);
         assert_eq!(journal.entries.len(), KEPT);
         assert_eq!(journal.last("even", usize::MAX).len(), KEPT / 2);
+    }
+
+    #[test]
+    fn an_outcome_comes_to_its_entry_and_to_watchers() {
+        let mut journal = Journal::default();
+        for ns in 0..KEPT as u64 + 2 {
+            journal.push(denial("a", None, ns));
+        }
+        let mut watcher = journal.subscribe();
+        let outcome = Outcome {
+            verdict: "helped".into(),
+            ..Outcome::default()
+        };
+        journal.conclude(2, &outcome);
+        assert!(watcher.try_recv().is_err(), "the entry has gone");
+        journal.conclude(3, &outcome);
+        let told = watcher.try_recv().unwrap();
+        assert_eq!((told.seq, told.outcome.as_ref()), (3, Some(&outcome)));
+        let kept = journal.last("a", KEPT);
+        assert_eq!(kept[0].outcome.as_ref(), Some(&outcome));
+        assert_eq!(kept[1].outcome, None);
     }
 
     #[test]

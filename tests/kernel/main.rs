@@ -6,6 +6,7 @@ mod churn;
 mod control;
 mod delay;
 mod energy;
+mod feedback;
 mod foreign;
 mod gpu;
 mod gpu_sense;

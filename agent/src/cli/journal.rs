@@ -1,12 +1,13 @@
 //! Journal entries as text: a line each for `watch`, a paragraph each for `explain`.
 
+use anstyle::Style;
 use trimtab_core::signal::Resource;
 
 use super::{
     output::{BAD, FAINT, FAIR, GOOD, HEAD, paint},
     units::{duration, quantity, wall},
 };
-use crate::api::view::{Entry, EntryKind, Input, Value};
+use crate::api::view::{Bound, Entry, EntryKind, Input, Stage, Value};
 
 /// One line: when, who, what and the sentence that says why.
 pub(super) fn line(entry: &Entry, with_name: bool) -> String {
@@ -18,7 +19,10 @@ pub(super) fn line(entry: &Entry, with_name: bool) -> String {
     if let Some(ns) = entry.latency_ns {
         parts.push(format!("({})", duration(ns)));
     }
-    if !entry.reason.text.is_empty() {
+    // Once it is known what became of it, that is the news.
+    if let Some(outcome) = &entry.outcome {
+        parts.push(paint(verdict(&outcome.verdict), &outcome.text));
+    } else if !entry.reason.text.is_empty() {
         parts.push(paint(FAINT, &entry.reason.text));
     }
     parts.join("  ") + "\n"
@@ -31,13 +35,40 @@ pub(super) fn paragraph(entry: &Entry) -> String {
         format!("#{} {}", entry.seq, wall(entry.unix_ns)),
     )];
     head.extend(movement(entry));
-    let inputs: Vec<_> = entry.reason.inputs.iter().map(input).collect();
+    let reason = &entry.reason;
+    let inputs = |stage| {
+        let inputs = reason.inputs.iter().filter(|input| input.stage == stage);
+        inputs.map(input).collect::<Vec<_>>()
+    };
+    let (shares, guards): (Vec<_>, Vec<_>) =
+        reason.bounds.iter().partition(|bound| arbitrates(bound));
+    let mut arbitration = inputs(Stage::Arbitration);
+    arbitration.extend(shares.into_iter().map(bound));
+    let clamps = if reason.bounds.is_empty() {
+        reason.clamps.clone()
+    } else {
+        guards.into_iter().map(bound).collect()
+    };
+    let outcome = entry.outcome.as_ref();
     let rows = [
-        ("why", entry.reason.text.clone()),
+        ("why", reason.text.clone()),
         ("raised by", raised_by(entry)),
-        ("inputs", inputs.join(", ")),
-        ("clamped by", entry.reason.clamps.join(", ")),
-        ("otherwise", entry.reason.otherwise.clone()),
+        ("inputs", inputs(Stage::Event).join(", ")),
+        ("demand", inputs(Stage::Demand).join(", ")),
+        ("forecast", inputs(Stage::Forecast).join(", ")),
+        (
+            "proposal",
+            reason.proposed.map_or_else(String::new, quantity),
+        ),
+        ("arbitration", arbitration.join(", ")),
+        ("clamped by", clamps.join(", ")),
+        ("otherwise", reason.otherwise.clone()),
+        (
+            "outcome",
+            outcome.map_or_else(String::new, |outcome| {
+                paint(verdict(&outcome.verdict), &outcome.text)
+            }),
+        ),
     ];
     let said = rows.iter().filter(|(_, content)| !content.is_empty());
     let mut lines = vec![head.join("  ")];
@@ -90,6 +121,30 @@ fn raised_by(entry: &Entry) -> String {
         parts.push(format!("answered in {}", duration(ns)));
     }
     parts.join(", ")
+}
+
+/// Whether a bound comes from what the node has for all, and not from a guardrail of its own.
+fn arbitrates(bound: &Bound) -> bool {
+    matches!(bound.guard.as_str(), "pool" | "rival" | "barred")
+}
+
+fn bound(bound: &Bound) -> String {
+    format!(
+        "{} {} -> {}",
+        bound.guard,
+        quantity(bound.from),
+        quantity(bound.to)
+    )
+}
+
+/// How a verdict looks.
+pub(super) fn verdict(verdict: &str) -> Style {
+    match verdict {
+        "helped" => GOOD,
+        "hurt" => BAD,
+        "cut-short" | "cannot-tell" => FAINT,
+        _ => FAIR,
+    }
 }
 
 fn input(input: &Input) -> String {

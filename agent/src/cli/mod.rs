@@ -22,10 +22,14 @@ mod identity;
 mod identity_goldens;
 mod join;
 mod journal;
+#[cfg(test)]
+mod journal_goldens;
 mod mode;
 mod output;
 mod pause;
 mod pin;
+#[cfg(test)]
+mod policy_goldens;
 #[cfg(test)]
 mod process_goldens;
 mod processes;

@@ -12,7 +12,7 @@ use super::{
     units::{bytes, count, duration, percent, quantity},
     workloads::mode,
 };
-use crate::api::view::{Detail, ResourceState, Signals, Tcp, Workload};
+use crate::api::view::{Detail, Feedback, ResourceState, Signals, Tcp, Workload};
 
 /// Options of `trimtab show`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,9 @@ pub(super) fn render(detail: &Detail) -> String {
     if workload.cpu.is_some() || workload.memory.is_some() {
         // Writing to a string cannot fail, here and below.
         let _ = write!(text, "\n{}", resources(workload));
+        for line in feedback(workload) {
+            let _ = writeln!(text, "{line}");
+        }
     }
     if let Some(block) = &detail.stalls.block {
         let _ = write!(text, "\n{}", stalls::block(block));
@@ -190,9 +193,63 @@ fn resources(workload: &Workload) -> String {
 
 /// What stands in the way of this limit.
 fn note(state: &ResourceState) -> String {
-    match (&state.limited_by, state.foreign) {
-        (_, true) => paint(BAD, "written by somebody else"),
-        (Some(above), false) => paint(FAIR, format!("limited by {above}")),
-        (None, false) => paint(FAINT, ""),
+    if state.foreign {
+        return paint(BAD, "written by somebody else");
     }
+    let mut notes = Vec::new();
+    notes.extend(
+        state
+            .limited_by
+            .iter()
+            .map(|above| format!("limited by {above}")),
+    );
+    if let Some(held) = &state.held_back {
+        let (to, why) = (quantity(held.to), &held.why);
+        notes.push(format!(
+            "kept from {to} for {}: {why}",
+            duration(held.for_ns)
+        ));
+    }
+    if notes.is_empty() {
+        paint(FAINT, "")
+    } else {
+        paint(FAIR, notes.join("; "))
+    }
+}
+
+/// What became of the changes of each limit.
+fn feedback(workload: &Workload) -> Vec<String> {
+    let states = [("cpu", &workload.cpu), ("memory", &workload.memory)];
+    let known = |(name, state): (&'static str, &'_ Option<ResourceState>)| {
+        let told = changes(&state.as_ref()?.feedback)?;
+        Some(format!("{} {told}", paint(HEAD, format!("{name} changes"))))
+    };
+    states.into_iter().filter_map(known).collect()
+}
+
+/// `3 helped, 1 hurt; the last: ...`
+fn changes(feedback: &Feedback) -> Option<String> {
+    let last = feedback.last.as_ref()?;
+    let counts = [
+        (feedback.helped, "helped"),
+        (feedback.no_difference, "made no difference"),
+        (feedback.hurt, "hurt"),
+        (feedback.cut_short, "cut short"),
+        (feedback.cannot_tell, "cannot be told"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let last = paint(journal::verdict(&last.verdict), &last.text);
+    let text = format!("{}; the last, {last}", counts.join(", "));
+    let Some(patience) = feedback.patience_ns else {
+        return Some(text);
+    };
+    let trims = count(feedback.hurt_in_a_row.into(), "trim");
+    let patience = format!("not trimmed for {} after a raise", duration(patience));
+    Some(format!(
+        "{text}; {} since {trims} hurt",
+        paint(FAIR, patience)
+    ))
 }

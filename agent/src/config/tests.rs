@@ -118,15 +118,7 @@ fn documented_defaults_are_the_defaults() {
     assert_eq!(
         config,
         Config {
-            policies: vec![
-                asked(services),
-                batch,
-                reports,
-                api,
-                workers,
-                caches,
-                shop,
-            ],
+            policies: vec![asked(services), batch, reports, api, workers, caches, shop,],
             ..Config::default()
         }
     );

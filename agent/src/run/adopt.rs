@@ -211,13 +211,8 @@ impl Agent {
         let period_us = self.period_us(&group);
         let limits = Resource::ALL.map(|resource| {
             let (bounds, limit) = (selected.bounds[resource.index()]?, held[resource.index()]?);
-            Some(LimitState {
-                bounds: bounds.under(limit.adopted),
-                adopted: limit.adopted,
-                held: limit.held,
-                target: limit.held,
-                foreign: false,
-            })
+            let bounds = bounds.under(limit.adopted);
+            Some(LimitState::new(bounds, limit.adopted, limit.held))
         });
         let amounts = |of: fn(&LimitState) -> Amount| {
             limits

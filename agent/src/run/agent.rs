@@ -242,6 +242,7 @@ impl Agent {
         for thresholds in tick.thresholds {
             self.set_thresholds(thresholds);
         }
+        self.conclude(&tick.outcomes);
         self.notify(tick.notices);
         if self.ticks.is_multiple_of(LEFTOVER_TICKS) {
             self.restore_leftovers();
@@ -254,9 +255,13 @@ impl Agent {
             let Some(workload) = self.workloads.get_mut(notice.slot) else {
                 continue;
             };
-            if notice.what != NoticeKind::Resumed {
-                workload.counters.foreign_writes += 1;
-            }
+            let foreign = matches!(
+                notice.what,
+                NoticeKind::Foreign { .. }
+                    | NoticeKind::WriteWar { .. }
+                    | NoticeKind::OwnerChanged { .. }
+            );
+            workload.counters.foreign_writes += u64::from(foreign);
             let entry = entry::notice(workload, &notice);
             tracing::warn!(workload = workload.name, "{}", entry.reason.text);
             self.journal.push(entry);

@@ -11,8 +11,11 @@ use trimtab_core::{
     signal::{Amount, Denial, Mode, Nanos, Resource, Spend},
 };
 
-use super::workload::Workload;
-use crate::api::view::{self, Entry, EntryKind, Quantity, Value};
+use super::{
+    feedback::{bound, stage},
+    workload::Workload,
+};
+use crate::api::view::{self, Entry, EntryKind, Quantity, Stage, Value};
 
 /// An entry about a workload, with everything that all kinds have in common.
 fn entry(kind: EntryKind, time: Nanos, workload: &Workload, resource: Resource) -> Entry {
@@ -47,9 +50,10 @@ pub(super) fn spend(
     let mut reason = explain(reason);
     if let Some(above) = above {
         reason.text = format!("{}; limited by {above}", reason.text);
-        reason
-            .inputs
-            .push(input("limited-by", Value::Text(above.into())));
+        reason.inputs.push(view::Input {
+            stage: Stage::Arbitration,
+            ..input("limited-by", Value::Text(above.into()))
+        });
     }
     Entry {
         from: Some(Quantity::new(resource, spend.from)),
@@ -188,6 +192,18 @@ pub(super) fn notice(workload: &Workload, notice: &Notice) -> Entry {
             entry.cause = "resumed".into();
             "the limit has been left alone long enough; it is managed again".into()
         }
+        NoticeKind::BackedOff { trims, patience } => {
+            entry.cause = "backed-off".into();
+            format!(
+                "the last {trims} trims hurt or had to be taken back at once; from now on it is not trimmed for {patience} after a raise"
+            )
+        }
+        NoticeKind::InVain { raises } => {
+            entry.cause = "raised-in-vain".into();
+            format!(
+                "the last {raises} raises made no difference: it is short as often as before, so something else holds it up; it is raised all the same"
+            )
+        }
     };
     entry
 }
@@ -264,7 +280,7 @@ pub(super) fn shown(resource: Resource, amount: Amount) -> String {
 }
 
 /// The word that an enum has in JSON: one vocabulary everywhere.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         Ok(serde_json::Value::Object(fields)) => fields
@@ -279,17 +295,34 @@ fn input(name: &str, value: Value) -> view::Input {
     view::Input {
         name: name.into(),
         value,
+        stage: Stage::default(),
     }
 }
 
-fn explain(reason: &Reason) -> view::Reason {
+/// A reason in words and named values.
+pub(crate) fn explain(reason: &Reason) -> view::Reason {
     let resource = reason.resource;
     view::Reason {
         text: reason.to_string(),
         inputs: reason
             .inputs
             .iter()
-            .flat_map(|input| inputs(resource, input))
+            .flat_map(|from| {
+                let staged = |input| view::Input {
+                    stage: stage(from),
+                    ..input
+                };
+                inputs(resource, from).into_iter().map(staged)
+            })
+            .collect(),
+        proposed: reason
+            .denial
+            .is_none()
+            .then(|| Quantity::new(resource, reason.proposed())),
+        bounds: reason
+            .clamps
+            .iter()
+            .map(|clamp| bound(resource, clamp))
             .collect(),
         clamps: reason
             .clamps
@@ -390,17 +423,7 @@ fn inputs(resource: Resource, from: &Input) -> Vec<view::Input> {
             late,
             of,
             objective,
-        } => {
-            let (what, within) = match objective {
-                Objective::Requests(within) => ("requests", within),
-                Objective::Waits(within) => ("waits", within),
-            };
-            vec![
-                input("objective", Value::DurationNs(within.0)),
-                input(&format!("{what}-late"), number(late)),
-                input(what, number(of)),
-            ]
-        }
+        } => attained(late, of, objective),
         Input::Own(own) => amount("own", own),
         Input::Rival {
             ref name, theirs, ..
@@ -410,6 +433,24 @@ fn inputs(resource: Resource, from: &Input) -> Vec<view::Input> {
             input("rival-weight", number(theirs.weight.into())),
         ],
     }
+}
+
+/// How a latency objective was met.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of requests, far below 2^52"
+)]
+fn attained(late: u64, of: u64, objective: Objective) -> Vec<view::Input> {
+    let number = |value: u64| Value::Number(value as f64);
+    let (what, within) = match objective {
+        Objective::Requests(within) => ("requests", within),
+        Objective::Waits(within) => ("waits", within),
+    };
+    vec![
+        input("objective", Value::DurationNs(within.0)),
+        input(&format!("{what}-late"), number(late)),
+        input(what, number(of)),
+    ]
 }
 
 /// Whether a denial means that an owner's value was found.

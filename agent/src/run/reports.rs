@@ -91,6 +91,9 @@ impl Agent {
                 &explain(spend),
                 above.as_deref(),
             ));
+            if spend.denial.is_none() {
+                self.begin_trial(event.slot, event.resource, spend.seq);
+            }
         }
         if foreign {
             let updates = self.engine.updates();
@@ -154,6 +157,9 @@ impl Agent {
             && settled.refusal != Some(Refusal::NoChange)
         {
             self.journal.push(entry::settled(entry, settled));
+            if settled.refusal.is_none() {
+                self.begin_trial(settled.slot, settled.resource, settled.seq);
+            }
         }
         self.follow_limit(settled.slot, settled.resource);
     }

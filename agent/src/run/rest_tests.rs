@@ -9,6 +9,7 @@ use super::{Depth, Rest, STALE};
 use crate::{
     allocations::allocations,
     run::{
+        feedback::Tried,
         snapshot::{NodeSample, Reading},
         workload::{LimitState, Sample, Workload, Workloads},
     },
@@ -85,6 +86,7 @@ impl Ticking {
             held: amounts[index],
             target: amounts[index],
             foreign: false,
+            tried: Tried::default(),
         };
         self.workloads.insert(Workload {
             slot,

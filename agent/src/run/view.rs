@@ -149,7 +149,9 @@ impl Agent {
     fn resource(&self, workload: &Workload, resource: Resource) -> Option<ResourceState> {
         let limit = workload.limits[resource.index()].as_ref()?;
         let quantity = |amount| Quantity::new(resource, amount);
-        let base = limit.adopted.max(limit.bounds.floor);
+        let seen = self.engine.engine().view(workload.slot, resource);
+        let own = seen.and_then(|seen| seen.own).unwrap_or(limit.adopted);
+        let base = own.min(limit.adopted).max(limit.bounds.floor);
         let lends = self.workloads.is_top(workload.slot, resource) && !limit.held.is_unlimited();
         let lent = if lends {
             limit.held.minus(base)
@@ -171,6 +173,8 @@ impl Agent {
             lent: quantity(lent),
             limited_by: workload.above[resource.index()].clone(),
             foreign: limit.foreign,
+            held_back: self.held_back(workload.slot, resource, now()),
+            feedback: self.feedback(workload, resource),
         })
     }
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::tcp;
+use super::{feedback::Tried, tcp};
 use crate::{
     api::view::{Counters, Signals},
     fast::quantile,
@@ -101,6 +101,22 @@ pub(super) struct LimitState {
     pub(super) target: Amount,
     /// Whether an owner's write was found and not adopted yet.
     pub(super) foreign: bool,
+    /// What became of its changes.
+    pub(super) tried: Tried,
+}
+
+impl LimitState {
+    /// A limit as it is taken over.
+    pub(super) fn new(bounds: Bounds, adopted: Amount, held: Amount) -> Self {
+        Self {
+            bounds,
+            adopted,
+            held,
+            target: held,
+            foreign: false,
+            tried: Tried::default(),
+        }
+    }
 }
 
 /// The counters that deltas are taken of.

@@ -13,9 +13,10 @@ use trimtab::{
         Backend, Refusal, Server,
         auth::Groups,
         view::{
-            Adoption, Counters, Detail, EnergyShare, Entry, EntryKind, Finding, FindingState,
-            GpuShare, Identity, Input, Process, Processes, Quantity, Reason, Recording, Released,
-            ResourceState, Signals, Status, Value, WaitCause, WaitKind, Why, Workload,
+            Adoption, Bound, Counters, Detail, EnergyShare, Entry, EntryKind, Feedback, Finding,
+            FindingState, GpuShare, HeldBack, Identity, Input, Outcome, Process, Processes,
+            Quantity, Reason, Recording, Released, ResourceState, Signals, Stage, Status,
+            TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
         },
     },
     identity::container::Qos,
@@ -70,6 +71,45 @@ fn state(unit: fn(u64) -> Quantity) -> ResourceState {
         lent: unit(7),
         limited_by: Some("/above".into()),
         foreign: true,
+        held_back: Some(HeldBack {
+            guard: "rival".into(),
+            why: "others".into(),
+            to: unit(8),
+            for_ns: 9,
+            behind: Some("/demo/db".into()),
+        }),
+        feedback: Feedback {
+            helped: 31,
+            no_difference: 32,
+            hurt: 33,
+            cut_short: 34,
+            cannot_tell: 35,
+            last: Some(outcome(unit)),
+            hurt_in_a_row: 36,
+            patience_ns: Some(37),
+        },
+    }
+}
+
+/// What became of a change, with a value of its own in every field.
+fn outcome(unit: fn(u64) -> Quantity) -> Outcome {
+    let signals = |ticks, used| TrialSignals {
+        ticks,
+        used,
+        throttled_per_mille: Some(41),
+        throttled_ns_per_s: Some(42),
+        waited_ns_per_s: None,
+        limit_met: Some(43),
+    };
+    Outcome {
+        verdict: "helped".into(),
+        ground: "beyond".into(),
+        text: "It helped.".into(),
+        after_ns: 44,
+        from: unit(45),
+        to: Quantity::Unlimited,
+        before: signals(46, unit(47)),
+        after: signals(48, unit(49)),
     }
 }
 
@@ -141,9 +181,10 @@ fn signals() -> Signals {
 
 /// An entry in which every field has a value of its own.
 pub(crate) fn entry(seq: u64, name: &str) -> Entry {
-    let input = |name: &str, value| Input {
+    let input = |name: &str, value, stage| Input {
         name: name.into(),
         value,
+        stage,
     };
     Entry {
         seq,
@@ -163,14 +204,21 @@ pub(crate) fn entry(seq: u64, name: &str) -> Entry {
         reason: Reason {
             text: "Because.".into(),
             inputs: vec![
-                input("a", Value::Quantity(Quantity::MicroCpus(4))),
-                input("b", Value::DurationNs(5)),
-                input("c", Value::Number(0.5)),
-                input("d", Value::Text("six".into())),
+                input("a", Value::Quantity(Quantity::MicroCpus(4)), Stage::Event),
+                input("b", Value::DurationNs(5), Stage::Demand),
+                input("c", Value::Number(0.5), Stage::Forecast),
+                input("d", Value::Text("six".into()), Stage::Arbitration),
             ],
             clamps: vec!["floor".into()],
             otherwise: "Nothing.".into(),
+            proposed: Some(Quantity::Bytes(6)),
+            bounds: vec![Bound {
+                guard: "floor".into(),
+                from: Quantity::Bytes(6),
+                to: Quantity::Bytes(7),
+            }],
         },
+        outcome: Some(outcome(Quantity::Bytes)),
     }
 }
 

@@ -5,10 +5,11 @@ use super::envelope::EnvelopeUpdate;
 use super::foreign::Foreign;
 use super::grain::{Grain, Round};
 use super::loans::OFTEN;
-use super::policy::{Cut, Memory};
+use super::policy::Memory;
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
+use super::trial::Trials;
 use crate::model::{Attainment, Foreseen, Outlook, Usage, WorkingSet};
 use crate::signal::{Amount, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,8 @@ pub(super) struct Control {
     /// What it works with, where memory is given back.
     pub(super) working_set: Option<Box<WorkingSet>>,
     pub(super) memory: Memory,
-    /// The last trim.
-    pub(super) cut: Option<Cut>,
+    /// What became of its changes.
+    pub(super) trials: Trials,
     pub(super) raised: Nanos,
     pub(super) trimmed: Nanos,
     pub(super) changes: Rate,
@@ -63,6 +64,8 @@ pub(super) struct Control {
     pub(super) ordered: Option<Rule>,
     /// Why the last proposal came to nothing.
     pub(super) held_back: Option<Guard>,
+    /// Since when that is so, and where the limit was to go.
+    pub(super) held: Option<(Nanos, Amount)>,
     /// Who gets what it cannot have.
     pub(super) behind: Option<Slot>,
     pub(super) foreign: Foreign,
@@ -108,12 +111,13 @@ impl Control {
             own: None,
             working_set: None,
             memory: Memory::default(),
-            cut: None,
+            trials: Trials::new(resource),
             raised: Nanos(0),
             trimmed: Nanos(0),
             changes: Rate::default(),
             ordered: None,
             held_back: None,
+            held: None,
             behind: None,
             foreign: Foreign::default(),
             answer: Answer::None,
@@ -155,14 +159,29 @@ impl Control {
             self.raised = now;
         } else {
             self.trimmed = now;
-            // A recall is the pool's doing, not a misjudgement of the need.
-            let misjudged = !rule.is_some_and(Rule::is_recall);
-            self.cut = misjudged.then_some(Cut { at: now, from, to });
         }
         if rule.is_some() {
             self.changes.count(now, self.bounds.changes_per_minute);
         }
         self.memory.limit_changed();
+    }
+
+    /// What became of a proposal: the guardrail that stopped it, and where it was to lead.
+    pub(super) fn hold(&mut self, now: Nanos, held: Option<(Guard, Amount)>, behind: Option<Slot>) {
+        let guard = held.map(|(guard, _)| guard);
+        let lasts = self.held.filter(|_| self.held_back == guard);
+        let since = lasts.map_or(now, |(since, _)| since);
+        self.held = held.map(|(_, to)| (since, to));
+        self.held_back = guard;
+        self.behind = behind.filter(|_| guard == Some(Guard::Rival));
+    }
+
+    /// Trims in a row that hurt or were taken back, and how long it is not trimmed after a raise since.
+    pub(super) fn backs_off(&self) -> (u32, Nanos) {
+        (
+            self.memory.hurts(),
+            self.memory.patience(self.bounds.cooldown),
+        )
     }
 
     /// Somebody else has written the limit that was ours.
@@ -187,7 +206,7 @@ impl Control {
         self.adopted = held;
         self.known = held;
         self.doubt = None;
-        self.cut = None;
+        self.trials.abandon();
         self.advised = None;
         self.sent = None;
         self.memory.limit_changed();

@@ -4,6 +4,7 @@ use super::envelope::EnvelopeUpdate;
 use super::order::{Audit, Settle};
 use super::reason::Reason;
 use super::thresholds::Thresholds;
+use super::trial::Outcome;
 use crate::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,19 @@ pub enum NoticeKind {
     },
     /// The back-off after a foreign write is over.
     Resumed,
+    /// One trim after the other has hurt, or was taken back at once: the next is put off.
+    BackedOff {
+        /// How many in a row.
+        trims: u32,
+        /// For how long after a raise nothing is trimmed.
+        patience: Nanos,
+    },
+    /// One raise after the other has made no difference: something else holds the workload up. It is
+    /// raised all the same.
+    InVain {
+        /// How many in a row.
+        raises: u32,
+    },
 }
 
 /// Everything that follows from one snapshot. The caller passes on, in this order, `pools`,
@@ -121,4 +135,6 @@ pub struct Tick {
     pub thresholds: Vec<Thresholds>,
     /// What people should know.
     pub notices: Vec<Notice>,
+    /// What became of changes that were made some time ago, for the journal.
+    pub outcomes: Vec<Outcome>,
 }

@@ -92,7 +92,7 @@ impl Engine {
                     continue;
                 };
                 let Some(proposal) = proposal else {
-                    self.rest(slot, resource, memory);
+                    self.rest(now, slot, resource, memory);
                     continue;
                 };
                 let mut asked = Asked {
@@ -114,11 +114,10 @@ impl Engine {
     }
 
     /// A policy that proposes nothing: what it remembers is all there is to it.
-    fn rest(&mut self, slot: Slot, resource: Resource, memory: Memory) {
+    fn rest(&mut self, now: Nanos, slot: Slot, resource: Resource, memory: Memory) {
         if let Some(control) = self.control(slot, resource) {
             control.memory = memory;
-            control.held_back = None;
-            control.behind = None;
+            control.hold(now, None, None);
         }
     }
 

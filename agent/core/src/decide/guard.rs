@@ -176,10 +176,12 @@ fn may_trim(scene: &Scene<'_>) -> Result<(), Guard> {
     if scene.need.usage.throttling().recent().0 > 0 {
         return Err(Guard::Throttled);
     }
-    let cooldown = scene.memory.patience(after_raise(scene));
-    if recent(scene.raised, now, cooldown) || recent(scene.trimmed, now, scene.bounds.cut_interval)
-    {
+    let (cooldown, cut_interval) = (after_raise(scene), scene.bounds.cut_interval);
+    if recent(scene.raised, now, cooldown) || recent(scene.trimmed, now, cut_interval) {
         return Err(Guard::Cooldown);
+    }
+    if recent(scene.raised, now, scene.memory.patience(cooldown)) {
+        return Err(Guard::BackOff);
     }
     if !scene.changes.admits(now, scene.bounds.changes_per_minute) {
         return Err(Guard::Changes);

@@ -1,11 +1,11 @@
 //! What the fast loop tells, held against what is believed.
 
-use super::control::{Answer, Control};
+use super::control::Answer;
 use super::decision::{Notice, NoticeKind};
 use super::engine::Engine;
 use super::reason::Rule;
 use super::record::{CalledIn, Record, Refusal, Settled};
-use crate::signal::{Amount, Cause, Denial, Nanos, Resource, Slot, Spend};
+use crate::signal::{Amount, Denial, Nanos, Resource, Slot, Spend};
 
 impl Engine {
     /// Takes note of what the fast loop did. To be called with every record, in order, before the
@@ -58,7 +58,7 @@ impl Engine {
             None => {
                 control.known = spend.to;
                 control.seq = spend.seq;
-                lifted(control, spend);
+                control.lifted(spend);
             }
             Some(Denial::WriteFailed) => {
                 control.known = spend.from;
@@ -91,7 +91,8 @@ impl Engine {
             None => {
                 control.known = settled.to;
                 control.seq = settled.envelope_seq;
-                control.changed(settled.time, settled.from, settled.to, rule);
+                let step = (settled.from, settled.to);
+                control.ordered_change(settled.time, Some(settled.seq), step, rule);
             }
             Some(Refusal::Foreign) => {}
             Some(refusal) => {
@@ -139,20 +140,5 @@ impl Engine {
                 what,
             });
         }
-    }
-}
-
-/// The fast loop has lifted: a trim just before was wrong.
-fn lifted(control: &mut Control, spend: &Spend) {
-    let now = spend.event.time;
-    control.changed(now, spend.from, spend.to, None);
-    let warned = matches!(spend.event.cause, Cause::QuotaNear | Cause::MemoryNear);
-    if warned && control.cut.is_some_and(|cut| cut.to_blame(now)) {
-        // Nobody was throttled, so there is nothing to undo.
-        control.memory.hurt(now);
-        if control.resource == Resource::Memory {
-            control.memory.widen();
-        }
-        control.cut = None;
     }
 }

@@ -46,6 +46,7 @@ pub mod settle;
 pub mod spend;
 pub mod thresholds;
 mod tick;
+pub mod trial;
 pub mod view;
 
 pub use arbitrate::{Arbiter, Claim};
@@ -71,4 +72,5 @@ pub use settings::{
 pub use settle::{adopt, audit, refit, release, settle, unsettle};
 pub use spend::{refund, spend, written};
 pub use thresholds::Thresholds;
+pub use trial::{Outcome, Verdict};
 pub use view::View;

@@ -4,6 +4,7 @@ use super::control::{Answer, Control};
 use super::decision::{Notice, NoticeKind, Tick};
 use super::engine::Engine;
 use super::order::Audit;
+use super::trial::Seen;
 use crate::model::WorkingSet;
 use crate::signal::{Amount, Cause, Event, Mode, Nanos, Resource, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, Snapshot, WorkloadSignals};
@@ -50,6 +51,7 @@ impl Engine {
             return;
         };
         control.usage.push_cpu(now, cpu);
+        control.watch(now, &Seen::cpu(snapshot.time, snapshot.elapsed, cpu));
         if armed && control.answer == Answer::None && cpu.throttled > 0 {
             out.twins.push(twin(
                 snapshot,
@@ -131,12 +133,16 @@ impl Engine {
             return;
         };
         control.usage.push_memory(now, memory);
+        let mut short = false;
         if let Some(give_back) = control.bounds.give_back {
             let set = control
                 .working_set
                 .get_or_insert_with(|| Box::new(WorkingSet::new(give_back.window)));
             set.push(now, snapshot.elapsed, memory);
+            short = set.is_short();
         }
+        let seen = Seen::memory(snapshot.time, snapshot.elapsed, memory, short);
+        control.watch(now, &seen);
         if armed && control.answer == Answer::None && nearly_full(control, memory) {
             let event = twin(
                 snapshot,

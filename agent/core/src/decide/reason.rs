@@ -27,6 +27,14 @@ pub struct Reason {
     pub otherwise: Otherwise,
 }
 
+impl Reason {
+    /// What the policy has proposed, before any guardrail.
+    #[must_use]
+    pub fn proposed(&self) -> Amount {
+        self.clamps.first().map_or(self.to, |clamp| clamp.from)
+    }
+}
+
 /// The rules that move limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -201,6 +209,8 @@ pub enum Guard {
     WarmUp,
     /// No trimming so soon after a raise or another trim.
     Cooldown,
+    /// No trimming so soon after a raise since earlier trims hurt.
+    BackOff,
     /// No trimming while the workload is throttled.
     Throttled,
     /// Changes per minute.

@@ -27,7 +27,7 @@ impl Engine {
                 limit
             },
             usage: &control.usage,
-            cut: control.cut.filter(|cut| cut.to_blame(now)),
+            cut: control.trials.hurting(now),
             foreseen: control.foreseen,
             missed: control
                 .attainment

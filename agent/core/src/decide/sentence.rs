@@ -138,6 +138,7 @@ impl Display for Guard {
             Self::Parent => "the parent's limit",
             Self::WarmUp => "the workload's first minutes",
             Self::Cooldown => "the cooldown",
+            Self::BackOff => "trims that hurt before",
             Self::Throttled => "recent throttling",
             Self::Changes => "the changes per minute",
             Self::MemoryStays => "memory is only lifted",

@@ -44,6 +44,7 @@ impl Engine {
         out.decisions
             .sort_by_key(|decision| (decision.slot, decision.resource));
         self.tell(&mut out);
+        self.tell_outcomes(&mut out);
         out
     }
 
@@ -93,16 +94,16 @@ impl Engine {
         let behind = self.division.behind(slot, resource);
         let control = self.control(slot, resource)?;
         control.memory = asked.memory;
-        control.held_back = decision.as_ref().err().copied();
-        control.behind = behind.filter(|_| control.held_back == Some(Guard::Rival));
+        let held = decision.as_ref().err();
+        control.hold(now, held.map(|guard| (*guard, asked.proposal.to)), behind);
         if rule == Rule::Undo {
-            control.cut = None;
+            control.trials.answered();
         }
         let decision = decision.ok()?;
         if enforced {
             control.ordered = Some(rule);
         } else {
-            control.changed(now, decision.from, decision.to, Some(rule));
+            control.ordered_change(now, None, (decision.from, decision.to), Some(rule));
             control.advised = Some(decision.to);
         }
         Some(decision)

@@ -35,8 +35,13 @@ pub struct View {
     pub throttled: (u64, u64),
     /// The guardrail that stops the policy's present proposal.
     pub held_back: Option<Guard>,
+    /// Since when that is so, and where the limit was to go.
+    pub held: Option<(Nanos, Amount)>,
     /// Who gets what it cannot have, where that is [`Guard::Rival`].
     pub behind: Option<Slot>,
+    /// Trims in a row that hurt or were taken back, and for how long after a raise nothing is trimmed
+    /// since.
+    pub backs_off: (u32, Nanos),
     /// Until when it is left alone after a foreign write.
     pub foreign_until: Option<Nanos>,
     /// Somebody else keeps writing it, so it is not managed.
@@ -66,7 +71,9 @@ impl Engine {
             demand: control.usage.demand(95),
             throttled: control.usage.throttling().recent(),
             held_back: control.held_back,
+            held: control.held,
             behind: control.behind,
+            backs_off: control.backs_off(),
             foreign_until: control.foreign.until(),
             write_war: control.foreign.at_war(),
         })

@@ -3,7 +3,7 @@
 use super::call::{Call, Item, Key, Ticked};
 use super::encoder::Unencodable;
 use super::replay::Replay;
-use crate::decide::{Record, Settled};
+use crate::decide::{Outcome, Record, Settled, Verdict};
 use crate::signal::{Amount, Nanos, Resource, Slot};
 use std::collections::BTreeMap;
 
@@ -63,6 +63,10 @@ pub struct Done {
     pub decisions: u64,
     /// It was moved, by such a decision or since a loan was called in.
     pub moves: u64,
+    /// Lifts and moves of which it was found in this step that they helped.
+    pub helped: u64,
+    /// Those that hurt.
+    pub hurt: u64,
 }
 
 impl Figures {
@@ -119,9 +123,9 @@ impl History {
                 }
             }
             (Item::Tick(ticked), Some(replay)) => {
-                let _ = replay.tick(&ticked);
+                let outcomes = replay.tick(&ticked).outcomes;
                 if let Some(at) = wall(ticked.now) {
-                    self.add(at, &ticked);
+                    self.add(at, &ticked, &outcomes);
                 }
                 self.done = Default::default();
             }
@@ -144,7 +148,7 @@ impl History {
         self.done = Default::default();
     }
 
-    fn add(&mut self, at: u64, ticked: &Ticked) {
+    fn add(&mut self, at: u64, ticked: &Ticked, outcomes: &[Outcome]) {
         let (Some(slot), Some(replay)) = (self.slot, &self.replay) else {
             return;
         };
@@ -156,6 +160,11 @@ impl History {
             if decision.slot == slot {
                 self.done[decision.resource.index()].decisions += 1;
             }
+        }
+        for outcome in outcomes.iter().filter(|outcome| outcome.slot == slot) {
+            let done = &mut self.done[outcome.resource.index()];
+            done.helped += u64::from(outcome.verdict == Verdict::Helped);
+            done.hurt += u64::from(outcome.verdict == Verdict::Hurt);
         }
         let step = self.steps.entry(at / self.step_ns).or_default();
         let held = |resource| held(replay, slot, resource);
@@ -195,6 +204,8 @@ impl Done {
         self.refusals += other.refusals;
         self.decisions += other.decisions;
         self.moves += other.moves;
+        self.helped += other.helped;
+        self.hurt += other.hurt;
     }
 }
 

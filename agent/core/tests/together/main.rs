@@ -5,6 +5,7 @@
 )]
 
 mod contention;
+mod feedback;
 mod foreign;
 mod giving;
 mod invariants;

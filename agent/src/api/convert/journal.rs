@@ -31,6 +31,7 @@ impl From<view::Entry> for proto::Entry {
             written: entry.written,
             latency_ns: entry.latency_ns,
             reason: Some(entry.reason.into()),
+            outcome: entry.outcome.map(Into::into),
         }
     }
 }
@@ -65,6 +66,7 @@ impl TryFrom<proto::Entry> for view::Entry {
             written: entry.written,
             latency_ns: entry.latency_ns,
             reason: need(entry.reason, "reason")?,
+            outcome: entry.outcome.map(TryInto::try_into).transpose()?,
         })
     }
 }
@@ -76,6 +78,8 @@ impl From<view::Reason> for proto::Reason {
             inputs: all(reason.inputs),
             clamps: reason.clamps,
             otherwise: reason.otherwise,
+            proposed: reason.proposed.map(Into::into),
+            bounds: all(reason.bounds),
         }
     }
 }
@@ -89,6 +93,8 @@ impl TryFrom<proto::Reason> for view::Reason {
             inputs: each(reason.inputs)?,
             clamps: reason.clamps,
             otherwise: reason.otherwise,
+            proposed: reason.proposed.map(TryInto::try_into).transpose()?,
+            bounds: each(reason.bounds)?,
         })
     }
 }
@@ -105,6 +111,7 @@ impl From<view::Input> for proto::Input {
         Self {
             name: input.name,
             value: Some(value),
+            stage: proto::Stage::from(input.stage).into(),
         }
     }
 }
@@ -114,6 +121,7 @@ impl TryFrom<proto::Input> for view::Input {
 
     fn try_from(input: proto::Input) -> Result<Self, Malformed> {
         use proto::input::Value;
+        let stage = input.stage().into();
         let value = match input.value.ok_or(Malformed("value"))? {
             Value::Quantity(quantity) => view::Value::Quantity(quantity.try_into()?),
             Value::DurationNs(ns) => view::Value::DurationNs(ns),
@@ -123,6 +131,7 @@ impl TryFrom<proto::Input> for view::Input {
         Ok(Self {
             name: input.name,
             value,
+            stage,
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod cost;
 mod energy;
+mod feedback;
 mod gpu;
 mod identity;
 mod journal;

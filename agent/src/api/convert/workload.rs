@@ -64,6 +64,8 @@ impl From<view::ResourceState> for proto::ResourceState {
             lent: Some(state.lent.into()),
             limited_by: state.limited_by,
             foreign: state.foreign,
+            held_back: state.held_back.map(Into::into),
+            feedback: Some(state.feedback.into()),
         }
     }
 }
@@ -82,6 +84,8 @@ impl TryFrom<proto::ResourceState> for view::ResourceState {
             lent: need(state.lent, "lent")?,
             limited_by: state.limited_by,
             foreign: state.foreign,
+            held_back: state.held_back.map(TryInto::try_into).transpose()?,
+            feedback: need(state.feedback, "feedback")?,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 mod cost;
 mod energy;
+mod feedback;
 mod find;
 mod gpu;
 mod identity;
@@ -19,6 +20,7 @@ use trimtab_core::signal::{Amount, Mode, Resource};
 
 pub use cost::{Cost, ProgramCost, Shed};
 pub use energy::{Energy, EnergyShare, EnergyState};
+pub use feedback::{Bound, Feedback, HeldBack, Outcome, Stage, TrialSignals};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
 pub use identity::Identity;
@@ -207,6 +209,10 @@ pub struct ResourceState {
     pub limited_by: Option<String>,
     /// Whether somebody else wrote the limit and it has not been adopted anew yet.
     pub foreign: bool,
+    /// What the policy wants and a guardrail does not let it have now.
+    pub held_back: Option<HeldBack>,
+    /// What became of its changes.
+    pub feedback: Feedback,
 }
 
 /// What the kernel says about how a workload fares; `None` where it cannot be known here.
@@ -304,6 +310,8 @@ pub struct Entry {
     pub latency_ns: Option<u64>,
     /// Why, in inputs and in words.
     pub reason: Reason,
+    /// What became of the change; `None` as long as that is not known, and where nothing was changed.
+    pub outcome: Option<Outcome>,
 }
 
 /// Why a decision came out as it did.
@@ -313,6 +321,10 @@ pub struct Reason {
     pub text: String,
     /// What went into it.
     pub inputs: Vec<Input>,
+    /// What the policy proposed, before arbitration and guardrails; `None` where none was asked.
+    pub proposed: Option<Quantity>,
+    /// What arbitration and guardrails made of that, step by step.
+    pub bounds: Vec<Bound>,
     /// Guardrails that changed the outcome, in the order they did.
     pub clamps: Vec<String>,
     /// What would have happened otherwise; empty when that is not known.
@@ -327,6 +339,8 @@ pub struct Input {
     /// Its value.
     #[serde(flatten)]
     pub value: Value,
+    /// To which part of the decision it belongs.
+    pub stage: Stage,
 }
 
 /// The value of an input, with its unit.

@@ -50,6 +50,10 @@ struct Shown {
     refusals: u64,
     decisions: u64,
     moves: u64,
+    /// Changes of which it was found in this step that they helped.
+    helped: u64,
+    /// Those that hurt.
+    hurt: u64,
 }
 
 impl History {
@@ -76,6 +80,8 @@ fn shown(resource: Resource, figures: &Figures) -> Shown {
         refusals,
         decisions,
         moves,
+        helped,
+        hurt,
     } = figures.done;
     Shown {
         covered_ns: figures.covered.0,
@@ -89,6 +95,8 @@ fn shown(resource: Resource, figures: &Figures) -> Shown {
         refusals,
         decisions,
         moves,
+        helped,
+        hurt,
     }
 }
 
@@ -108,6 +116,8 @@ pub(super) fn render(history: &History) -> String {
         ">REFUSED",
         ">DECIDED",
         ">MOVED",
+        ">HELPED",
+        ">HURT",
     ]);
     for step in &history.steps {
         let both = [&step.cpu, &step.memory].map(Option::as_ref);
@@ -122,6 +132,8 @@ pub(super) fn render(history: &History) -> String {
             sum(|one| one.refusals),
             sum(|one| one.decisions),
             sum(|one| one.moves),
+            sum(|one| one.helped),
+            sum(|one| one.hurt),
         ];
         let cells = [seconds(step.begun_unix_ns)].into_iter();
         table.row(
@@ -178,6 +190,8 @@ mod tests {
             refusals: 4,
             decisions: 2,
             moves: 1,
+            helped: 1,
+            hurt: 0,
         };
         let memory = Shown {
             used: Quantity::Bytes(100 << 20),

@@ -13,7 +13,6 @@ pub(super) fn propose(policy: &Headroom, memory: &mut Memory, need: &Need<'_>) -
     if let Some(cut) = need.cut
         && need.usage.throttling().now()
     {
-        memory.hurt(need.now);
         memory.widen();
         let ago = need.now.since(cut.at);
         let (periods, of) = need.usage.throttling().recent();

@@ -21,7 +21,6 @@ pub(super) fn propose(
     if let Some(cut) = need.cut
         && set.is_short()
     {
-        memory.hurt(need.now);
         memory.widen();
         let (refaults, stalled) = set.lost();
         let twice = cut.from.plus(cut.from.minus(cut.to));

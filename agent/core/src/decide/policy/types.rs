@@ -45,7 +45,7 @@ pub(in crate::decide) struct Need<'a> {
     pub(in crate::decide) limit: Amount,
     /// Use and demand.
     pub(in crate::decide) usage: &'a Usage,
-    /// The last trim, while it is young enough to blame.
+    /// The last trim, if it hurts and is young enough to blame.
     pub(in crate::decide) cut: Option<Cut>,
     /// A rise that is foreseen.
     pub(in crate::decide) foreseen: Option<Foreseen>,
@@ -80,6 +80,11 @@ impl Memory {
     /// From now on more is left.
     pub(in crate::decide) fn widen(&mut self) {
         self.wider = (self.wider * 2).clamp(10, WIDEST);
+    }
+
+    /// Trims in a row that were wrong.
+    pub(in crate::decide) const fn hurts(&self) -> u32 {
+        self.hurts
     }
 
     /// How long to wait before the next trim: doubled with every one that hurt.

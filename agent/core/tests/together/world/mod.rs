@@ -241,6 +241,7 @@ impl World {
         }
         self.check_order(&tick);
         check_given_back(&tick, snapshot);
+        self.check_outcomes(&tick);
         for order in &tick.settles {
             self.settle(order);
         }
@@ -281,6 +282,16 @@ impl World {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// An outcome is one of a workload that is there, and of no other that had its slot before.
+    fn check_outcomes(&self, tick: &Tick) {
+        for outcome in &tick.outcomes {
+            let slot = outcome.slot.0 as usize;
+            assert!(self.kernel.groups[slot].is_some(), "{outcome:?}");
+            assert_eq!(self.epochs[slot], outcome.epoch, "{outcome:?}");
+            assert_ne!(outcome.from, outcome.to, "{outcome:?}");
         }
     }
 
