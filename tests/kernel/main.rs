@@ -8,6 +8,7 @@ mod delay;
 mod energy;
 mod feedback;
 mod foreign;
+mod give_back;
 mod gpu;
 mod gpu_sense;
 mod hierarchy;

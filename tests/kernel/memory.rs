@@ -13,7 +13,7 @@ use trimtab_tests::{Agent, Group, Process, Version, disk, eventually, lab_bin, s
 
 use crate::trust::{group, journal, moving_memory_limit, show};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 const LIMIT: u64 = 64 * MIB;
 /// How long a growth may take; emulation is slow, and busy loops beside it take their share.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(10);
 
 /// An agent that manages nothing but the memory of this group.
-fn enforce(group: &Group, more: &str) -> Result<Agent> {
+pub(crate) fn enforce(group: &Group, more: &str) -> Result<Agent> {
     Agent::start(&format!(
         "[[policy]]\nname = \"memory\"\nselect = [\"{}\"]\nmode = \"enforce\"\nresources = [\"memory\"]\n{more}",
         group.path()
@@ -29,7 +29,7 @@ fn enforce(group: &Group, more: &str) -> Result<Agent> {
 }
 
 /// Waits until the group is a workload whose original is this limit, and holds it.
-fn adopted(agent: &Agent, group: &Group, limit: u64) -> Result<()> {
+pub(crate) fn adopted(agent: &Agent, group: &Group, limit: u64) -> Result<()> {
     let mut last = None;
     let known = eventually(SOON, || {
         last = show(agent, group).ok();
@@ -59,7 +59,7 @@ fn managed(name: &str, more: &str) -> Result<Option<(Agent, Group)>> {
 }
 
 /// Grows to 400 MB at full speed; whether it lived.
-fn grows(group: &Group, more: &[&str]) -> Result<bool> {
+pub(crate) fn grows(group: &Group, more: &[&str]) -> Result<bool> {
     let mut command = group.command(lab_bin()?)?;
     command.args(["grow", "--to", "400MB", "--json"]).args(more);
     let mut growth = Process::spawn(&mut command)?;
