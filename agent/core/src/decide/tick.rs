@@ -44,7 +44,6 @@ impl Engine {
         out.decisions
             .sort_by_key(|decision| (decision.slot, decision.resource));
         self.tell(&mut out);
-        self.tell_outcomes(&mut out);
         out
     }
 
@@ -146,6 +145,7 @@ impl Engine {
                 };
                 control.answer = Answer::None;
                 out.thresholds.extend(self.thresholds(slot, resource));
+                self.tell_outcomes(slot, resource, out);
             }
         }
     }

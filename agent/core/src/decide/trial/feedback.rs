@@ -66,31 +66,31 @@ impl Control {
 }
 
 impl Engine {
-    /// Tells what came of changes, and what follows from it.
-    pub(in crate::decide) fn tell_outcomes(&mut self, out: &mut Tick) {
-        for position in 0..self.order.len() {
-            let slot = self.order[position];
-            for resource in Resource::ALL {
-                let workload = self.workloads.get_mut(slot.0 as usize);
-                let Some(workload) = workload.and_then(Option::as_mut) else {
-                    continue;
-                };
-                let Some(control) = &mut workload.controls[resource.index()] else {
-                    continue;
-                };
-                for closed in std::mem::take(&mut control.trials.closed) {
-                    let epoch = workload.epoch;
-                    let outcome = outcome(slot, epoch, resource, &closed);
-                    let what = consequence(control, closed.trim, &outcome);
-                    out.outcomes.push(outcome);
-                    out.notices.extend(what.map(|what| Notice {
-                        time: closed.time,
-                        slot,
-                        resource,
-                        what,
-                    }));
-                }
-            }
+    /// Tells what came of one limit's changes, and what follows from it.
+    pub(in crate::decide) fn tell_outcomes(
+        &mut self,
+        slot: Slot,
+        resource: Resource,
+        out: &mut Tick,
+    ) {
+        let workload = self.workloads.get_mut(slot.0 as usize);
+        let Some(workload) = workload.and_then(Option::as_mut) else {
+            return;
+        };
+        let Some(control) = &mut workload.controls[resource.index()] else {
+            return;
+        };
+        for closed in std::mem::take(&mut control.trials.closed) {
+            let epoch = workload.epoch;
+            let outcome = outcome(slot, epoch, resource, &closed);
+            let what = consequence(control, closed.trim, &outcome);
+            out.outcomes.push(outcome);
+            out.notices.extend(what.map(|what| Notice {
+                time: closed.time,
+                slot,
+                resource,
+                what,
+            }));
         }
     }
 }
