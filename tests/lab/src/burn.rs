@@ -96,7 +96,8 @@ impl Burn {
         while left != Some(0) && !stop.load(Ordering::Relaxed) {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             let began = Instant::now();
-            spent += self.burst;
+            // One that never ends is as long as can be.
+            spent = spent.saturating_add(self.burst);
             while cpu::used() < spent && !stop.load(Ordering::Relaxed) {
                 cpu::spend_until(spent.min(cpu::used() + LOOK));
             }
@@ -135,7 +136,7 @@ mod tests {
     fn a_stopped_burn_ends() {
         let burn = Burn {
             threads: 2,
-            burst: Duration::from_hours(1),
+            burst: Duration::MAX,
             every: None,
             bursts: None,
             after: Duration::ZERO,
