@@ -3,10 +3,14 @@
 use crate::signal::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// How many cells a span is divided into.
+/// Into how many cells a span is divided at the most.
 const CELLS: usize = 60;
 
-/// A sliding window. With a span of 60 s and a tick of 1 s each cell is one tick; in a longer
+/// The least that a cell lasts: no more than one comes with a tick, so that shorter ones would make the window longer
+/// than its span.
+const LEAST: Nanos = Nanos::SECOND;
+
+/// A sliding window. With a span of up to 60 s and a tick of 1 s each cell is one tick; in a longer
 /// span a cell keeps the peak of several ticks, so that percentiles err to the safe side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
@@ -18,6 +22,8 @@ pub struct Window {
     sorted: Vec<u64>,
     /// Index of the newest cell.
     newest: usize,
+    /// How many cells there are once it is full.
+    most: usize,
     /// How long one cell lasts.
     cell: Nanos,
     /// When the newest cell began.
@@ -29,6 +35,7 @@ pub struct Window {
 struct Stored {
     cells: Vec<u64>,
     newest: usize,
+    most: usize,
     cell: Nanos,
     began: Nanos,
 }
@@ -36,7 +43,10 @@ struct Stored {
 impl From<Stored> for Window {
     fn from(stored: Stored) -> Self {
         let mut window = Self::new(Nanos(0));
-        window.cells.extend(stored.cells.into_iter().take(CELLS));
+        window.most = stored.most.clamp(1, CELLS);
+        window
+            .cells
+            .extend(stored.cells.into_iter().take(window.most));
         window.sorted.extend(&window.cells);
         window.sorted.sort_unstable();
         window.newest = stored.newest.min(window.cells.len().saturating_sub(1));
@@ -50,11 +60,13 @@ impl Window {
     /// An empty window over `span`.
     #[must_use]
     pub fn new(span: Nanos) -> Self {
+        let most = usize::try_from(span.0 / LEAST.0).map_or(CELLS, |cells| cells.clamp(1, CELLS));
         Self {
-            cells: Vec::with_capacity(CELLS),
-            sorted: Vec::with_capacity(CELLS),
+            cells: Vec::with_capacity(most),
+            sorted: Vec::with_capacity(most),
             newest: 0,
-            cell: Nanos(span.0 / CELLS as u64),
+            most,
+            cell: Nanos(span.0 / most as u64),
             began: Nanos(0),
         }
     }
@@ -63,7 +75,7 @@ impl Window {
     pub fn push(&mut self, now: Nanos, value: u64) {
         // Ticks jitter: one that comes a little early still opens a cell.
         let full = now.since(self.began).0 >= self.cell.0 - self.cell.0 / 8;
-        if self.cells.is_empty() || full && self.cells.len() < CELLS {
+        if self.cells.is_empty() || full && self.cells.len() < self.most {
             self.began = now;
             self.newest = self.cells.len();
             self.cells.push(value);
@@ -71,7 +83,7 @@ impl Window {
             self.sorted.insert(place, value);
         } else if full {
             self.began = now;
-            self.newest = (self.newest + 1) % CELLS;
+            self.newest = (self.newest + 1) % self.most;
             self.replace(value);
         } else if value > self.cells[self.newest] {
             self.replace(value);
@@ -152,6 +164,12 @@ mod tests {
     }
 
     #[test]
+    fn a_shorter_span_forgets_sooner() {
+        let window = filled(5, [1000; 10].into_iter().chain([7; 5]));
+        assert_eq!((window.peak(), window.len()), (7, 5));
+    }
+
+    #[test]
     fn a_longer_span_keeps_peaks() {
         let window = filled(
             600,
@@ -173,13 +191,13 @@ mod tests {
 
     #[test]
     fn the_sorted_copy_stays_a_copy() {
-        let mut window = Window::new(Nanos(100));
+        let mut window = Window::new(Nanos::MINUTE);
         let mut value = 1_u64;
         for now in 0..10_000 {
             value = value
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            window.push(Nanos(now), value >> 58);
+            window.push(Nanos(now * 600_000_000), value >> 58);
             let mut cells = window.cells.clone();
             cells.sort_unstable();
             assert_eq!(window.sorted, cells);
