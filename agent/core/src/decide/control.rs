@@ -176,12 +176,21 @@ impl Control {
         self.behind = behind.filter(|_| guard == Some(Guard::Rival));
     }
 
+    /// How long after a raise nothing is trimmed. What memory was lifted too far is known as soon as its growth
+    /// has stopped, and where the limit does not kill it can be lifted again.
+    pub(super) fn cooldown(&self) -> Nanos {
+        let waits = self.bounds.give_back.is_some()
+            && self.working_set.as_ref().is_some_and(|set| !set.kills());
+        if waits {
+            self.bounds.cut_interval.min(self.bounds.cooldown)
+        } else {
+            self.bounds.cooldown
+        }
+    }
+
     /// Trims in a row that hurt or were taken back, and how long it is not trimmed after a raise since.
     pub(super) fn backs_off(&self) -> (u32, Nanos) {
-        (
-            self.memory.hurts(),
-            self.memory.patience(self.bounds.cooldown),
-        )
+        (self.memory.hurts(), self.memory.patience(self.cooldown()))
     }
 
     /// Somebody else has written the limit that was ours.

@@ -37,6 +37,8 @@ pub(super) struct Scene<'a> {
     pub(super) barred: Nanos,
     /// Whether the workload's first minutes are over.
     pub(super) settled_in: bool,
+    /// For how long after a raise nothing is trimmed, unless trims have hurt.
+    pub(super) cooldown: Nanos,
     /// When the limit was last raised.
     pub(super) raised: Nanos,
     /// When the limit was last trimmed, or a trim refused.
@@ -176,7 +178,7 @@ fn may_trim(scene: &Scene<'_>) -> Result<(), Guard> {
     if scene.need.usage.throttling().recent().0 > 0 {
         return Err(Guard::Throttled);
     }
-    let (cooldown, cut_interval) = (after_raise(scene), scene.bounds.cut_interval);
+    let (cooldown, cut_interval) = (scene.cooldown, scene.bounds.cut_interval);
     if recent(scene.raised, now, cooldown) || recent(scene.trimmed, now, cut_interval) {
         return Err(Guard::Cooldown);
     }
@@ -187,15 +189,6 @@ fn may_trim(scene: &Scene<'_>) -> Result<(), Guard> {
         return Err(Guard::Changes);
     }
     Ok(())
-}
-
-/// How long after a raise nothing is trimmed. What memory was lifted too far is known as soon as its growth
-/// has stopped, and where the limit does not kill it can be lifted again.
-fn after_raise(scene: &Scene<'_>) -> Nanos {
-    match scene.need.memory {
-        Some((_, set)) if !set.kills() => scene.bounds.cut_interval.min(scene.bounds.cooldown),
-        _ => scene.bounds.cooldown,
-    }
 }
 
 /// A memory limit that is lowered stays so much above what is charged, so that its group may go on

@@ -99,6 +99,7 @@ impl Engine {
             divided: share.is_some(),
             barred: control.barred,
             settled_in: now.since(workload.born) >= control.bounds.warm_up,
+            cooldown: control.cooldown(),
             raised: control.raised,
             trimmed: control.trimmed,
             changes: control.changes,

@@ -5,6 +5,8 @@ mod memory;
 mod predictive;
 mod propose;
 mod slo;
+#[cfg(test)]
+mod testing;
 mod threshold;
 mod types;
 

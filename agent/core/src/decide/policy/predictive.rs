@@ -49,26 +49,12 @@ pub(super) fn propose(
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::usage;
     use super::super::types::Cut;
     use super::*;
-    use crate::model::{Foreseen, Pattern, Usage};
+    use crate::model::{Foreseen, Pattern};
     use crate::signal::{Amount, Nanos};
-    use crate::snapshot::CpuSignals;
     use proptest::prelude::*;
-
-    fn usage(ticks: &[(u64, u64)]) -> Usage {
-        let mut usage = Usage::new(Nanos::MINUTE);
-        for (second, &(used, throttled)) in (1..).zip(ticks) {
-            let cpu = CpuSignals {
-                used: Amount(used),
-                periods: 10,
-                throttled,
-                ..CpuSignals::default()
-            };
-            usage.push_cpu(Nanos(second * Nanos::SECOND.0), &cpu);
-        }
-        usage
-    }
 
     fn cut(from: u64, to: u64) -> Cut {
         Cut {

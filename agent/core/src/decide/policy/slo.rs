@@ -34,11 +34,10 @@ pub(super) fn propose(policy: &Slo, memory: &mut Memory, need: &Need<'_>) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::usage;
     use super::super::types::Cut;
     use super::*;
-    use crate::model::Usage;
     use crate::signal::{Amount, Nanos};
-    use crate::snapshot::CpuSignals;
     use proptest::prelude::*;
 
     proptest! {
@@ -49,16 +48,7 @@ mod tests {
             trimmed in prop::option::of((1..8_000_000_u64, 1..8_000_000_u64)),
             missed in any::<bool>(),
         ) {
-            let mut usage = Usage::new(Nanos::MINUTE);
-            for (second, &(used, throttled)) in (1..).zip(&ticks) {
-                let cpu = CpuSignals {
-                    used: Amount(used),
-                    periods: 10,
-                    throttled,
-                    ..CpuSignals::default()
-                };
-                usage.push_cpu(Nanos(second * Nanos::SECOND.0), &cpu);
-            }
+            let usage = usage(&ticks);
             let need = Need {
                 now: Nanos(ticks.len() as u64 * Nanos::SECOND.0),
                 limit: Amount(limit),

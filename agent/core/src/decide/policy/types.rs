@@ -34,6 +34,12 @@ impl Cut {
     pub(in crate::decide) fn to_blame(self, now: Nanos) -> bool {
         now.since(self.at) <= BLAME
     }
+
+    /// The same as what a decision was based on.
+    fn input(self, ago: Nanos) -> Input {
+        let Self { from, to, .. } = self;
+        Input::Cut { from, to, ago }
+    }
 }
 
 /// What a policy knows about one workload and resource.
@@ -208,14 +214,7 @@ impl Basis {
                 periods,
                 of,
             } => {
-                vec![
-                    Input::Cut {
-                        from: cut.from,
-                        to: cut.to,
-                        ago,
-                    },
-                    Input::Throttled { periods, of },
-                ]
+                vec![cut.input(ago), Input::Throttled { periods, of }]
             }
             Self::WorkingSet {
                 percent,
@@ -240,14 +239,7 @@ impl Basis {
                 refaults,
                 stalled,
             } => {
-                vec![
-                    Input::Cut {
-                        from: cut.from,
-                        to: cut.to,
-                        ago,
-                    },
-                    Input::Short { refaults, stalled },
-                ]
+                vec![cut.input(ago), Input::Short { refaults, stalled }]
             }
             Self::Loan { lent, used } => vec![Input::Lent(lent), Input::Use(used)],
             Self::Late { periods, of } => vec![Input::Throttled { periods, of }],
