@@ -233,16 +233,16 @@ fn who_got_no_cpu_is_known_without_a_look_at_it() {
         time
     };
     let begun = now();
-    // Whoever joins a group while running is not given a CPU there, but its child is.
+    // Whoever joins a group while running is not given a CPU there before it has waited for something.
     let sleeper = shell(&group, "sleep 0.01; exec sleep 1000");
     thread::sleep(WHILE);
     assert!(loaded.runq().may_have_run(id, begun), "it has started");
     let calm = while_ago();
     let slept = while_ago();
     assert!(!loaded.runq().may_have_run(id, slept), "it sleeps");
-    let spinner = spin(&group);
+    let spinner = shell(&group, "sleep 0.01; while :; do :; done");
     let spun = while_ago();
-    assert!(loaded.runq().may_have_run(id, calm));
+    assert!(loaded.runq().may_have_run(id, calm), "it spins");
     drop((sleeper, spinner));
     assert!(
         loaded.runq().may_have_run(u64::MAX - 1, spun),
