@@ -13,7 +13,7 @@ use super::limit_file::LimitFile;
 use super::newer::{WRITES, owner_was_faster};
 use super::original::{key, original};
 use super::restore::{Report, restore};
-use super::set::{Wrote, set, set_slowly};
+use super::set::{Wrote, replace, set, set_slowly};
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::Quota;
 use crate::sense::hierarchy::Version;
@@ -400,8 +400,9 @@ impl Plan {
                     path: dir.path().join(file.name()),
                 });
             }
+            // This may sync a disk, which is long enough for an owner to write.
             ledger.about_to_write(&key(dir, *file), &held, text, None)?;
-            set_slowly(dir, *file, text.clone(), Instant::now() + PATIENCE)?;
+            replace(dir, *file, held, text.clone(), Instant::now() + PATIENCE)?;
         }
         let mut adopted = Adopted::default();
         for moving in &self.levers {

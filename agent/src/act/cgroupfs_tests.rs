@@ -7,7 +7,10 @@ use trimtab_core::signal::{Amount, Resource};
 use super::backend::{Adopted, Backend, Held, Range, Wish};
 use super::cgroupfs::{Cgroupfs, Plan};
 use super::error::ActError;
+use super::files::present;
 use super::ledger::Ledger;
+use super::limit_file::LimitFile;
+use super::set::{Wrote, replace, set};
 use crate::sense::hierarchy::Version;
 use crate::sense::testing::{PATIENCE, TestGroup, runtime_dir};
 
@@ -308,6 +311,30 @@ fn a_hard_limit_that_an_owner_writes_during_adoption_is_kept() {
     held.lever.write(Amount(96 * MIB)).unwrap();
     Cgroupfs.release(&mut ledger, group.path(), soon());
     assert_eq!(group.read(group.path(), Resource::Memory, hard), text);
+}
+
+#[test]
+fn what_an_owner_writes_at_the_last_moment_is_left_alone() {
+    let Some(group) = TestGroup::make() else {
+        return;
+    };
+    let target = group.target(group.path());
+    let (dir, version) = target.memory.unwrap();
+    let file = match version {
+        Version::V2 => LimitFile::MemoryMax,
+        Version::V1 => LimitFile::LimitInBytes,
+    };
+    let text = |mib: u64| (mib * MIB).to_string();
+    let from = |held: u64, to: u64| replace(&dir, file, text(held), text(to), soon());
+    set(&dir, file, &text(64)).unwrap();
+    for to in [32, 128] {
+        let refused = from(96, to).unwrap_err();
+        assert!(matches!(refused, ActError::Unsteady { .. }), "{refused}");
+        assert_eq!(present(&dir, file).unwrap(), text(64));
+    }
+    assert_eq!(from(96, 64).unwrap(), Wrote::Same, "the very same");
+    assert_eq!(from(64, 128).unwrap(), Wrote::Changed);
+    assert_eq!(present(&dir, file).unwrap(), text(128));
 }
 
 #[test]

@@ -27,10 +27,24 @@ pub enum Wrote {
 /// # Errors
 /// The group is gone or has no such file, the kernel refused, or it holds another value.
 pub fn set(dir: &GroupDir, file: LimitFile, value: &str) -> Result<Wrote, ActError> {
+    set_if(dir, file, None, value)
+}
+
+/// The same, of a limit that holds nothing but `held` until then, where that is said. The kernel has no
+/// compare-and-swap: what somebody else writes in the microseconds after the last look is lost.
+fn set_if(
+    dir: &GroupDir,
+    file: LimitFile,
+    held: Option<&str>,
+    value: &str,
+) -> Result<Wrote, ActError> {
     let path = || dir.path().join(file.name());
     let before = read_text(dir, file.name())?.ok_or_else(|| ActError::Absent { path: path() })?;
     if file.same(&before, value) {
         return Ok(Wrote::Same);
+    }
+    if held.is_some_and(|held| !file.same(held, &before)) {
+        return Err(ActError::Unsteady { path: path() });
     }
     let result = if file.is_v1() {
         v1::set(dir, file, value)
@@ -68,19 +82,46 @@ pub(super) fn set_slowly(
     text: String,
     deadline: Instant,
 ) -> Result<Wrote, ActError> {
+    set_slowly_if(dir, file, None, text, deadline)
+}
+
+/// The same, of a limit that its owner may be setting at this moment: one that does not hold `held` any more
+/// is left alone.
+///
+/// # Errors
+/// [`ActError::Unsteady`] for such a one.
+pub(super) fn replace(
+    dir: &GroupDir,
+    file: LimitFile,
+    held: String,
+    text: String,
+    deadline: Instant,
+) -> Result<Wrote, ActError> {
+    set_slowly_if(dir, file, Some(held), text, deadline)
+}
+
+fn set_slowly_if(
+    dir: &GroupDir,
+    file: LimitFile,
+    held: Option<String>,
+    text: String,
+    deadline: Instant,
+) -> Result<Wrote, ActError> {
     if file.resource() == Resource::Cpu {
-        return set(dir, file, &text);
+        return set_if(dir, file, held.as_deref(), &text);
     }
-    let held = present(dir, file)?;
-    let (to, from) = (file.amount(&text, None), file.amount(&held, None));
+    let present = present(dir, file)?;
+    let (to, from) = (file.amount(&text, None), file.amount(&present, None));
     // With room above present use there is nothing to reclaim, so that nothing can block.
     let roomy = used(dir, file)
         .zip(to)
         .is_some_and(|(used, to)| padded(used) <= to);
     if to >= from || roomy {
-        return set(dir, file, &text);
+        return set_if(dir, file, held.as_deref(), &text);
     }
     let own = dir.try_clone()?;
     let what = format!("{} <- {text}", dir.path().join(file.name()).display());
-    deadline::run(&what, deadline, move || set(&own, file, &text))?
+    deadline::run(&what, deadline, move || {
+        set_if(&own, file, held.as_deref(), &text)
+    })?
 }
