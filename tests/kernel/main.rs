@@ -34,4 +34,5 @@ mod socket;
 mod stalls;
 mod tcp;
 mod trust;
+mod weight;
 mod why;

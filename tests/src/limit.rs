@@ -56,6 +56,17 @@ impl Group {
         }
     }
 
+    /// The share beside siblings, 100 by default; on v1 1,024 shares are 100.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn cpu_weight(&self) -> Result<u64> {
+        match self.version() {
+            Version::V1 => Ok(number(&self.cpu_dir().join("cpu.shares"))? * 100 / 1_024),
+            Version::V2 => number(&self.cpu_dir().join("cpu.weight")),
+        }
+    }
+
     /// The hard memory limit in bytes; `None` means unlimited.
     ///
     /// # Errors

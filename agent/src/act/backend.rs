@@ -30,7 +30,8 @@ pub struct Wish {
     pub cpu: Option<Range>,
     /// The memory limit, moved within this range.
     pub memory: Option<Range>,
-    /// A share under contention to be set: `cpu.weight` (1 to 10,000) or `cpu.shares` on v1.
+    /// CPU is to be shared out by this weight alone, in the terms of `cpu.weight` (1 to 10,000): it is set, and the
+    /// quota taken off. Both stay so until the group is released.
     pub weight: Option<u64>,
 }
 
@@ -137,17 +138,6 @@ pub trait Backend {
         target: &Target,
         ceiling: Amount,
         deadline: Instant,
-    ) -> Result<Wrote, ActError>;
-
-    /// Sets a group's share under contention; it must have been adopted with a weight.
-    ///
-    /// # Errors
-    /// The kernel refused, or the group is gone.
-    fn set_weight(
-        &self,
-        ledger: &mut Ledger,
-        target: &Target,
-        weight: u64,
     ) -> Result<Wrote, ActError>;
 
     /// Puts the original values of one group back and forgets it.

@@ -13,7 +13,7 @@ use super::limit_file::LimitFile;
 use super::newer::{WRITES, owner_was_faster};
 use super::original::{key, original};
 use super::restore::{Report, restore};
-use super::set::{Wrote, replace, set, set_slowly};
+use super::set::{Wrote, replace, set_slowly};
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::Quota;
 use crate::sense::hierarchy::Version;
@@ -144,20 +144,6 @@ impl Backend for Cgroupfs {
         set_slowly(dir, file, text, deadline)
     }
 
-    fn set_weight(
-        &self,
-        ledger: &mut Ledger,
-        target: &Target,
-        weight: u64,
-    ) -> Result<Wrote, ActError> {
-        let Some((dir, version)) = &target.cpu else {
-            return Ok(Wrote::Same);
-        };
-        let file = weight_file(*version);
-        ledger.intend(&key(dir, file), &weight.to_string())?;
-        set(dir, file, &weight.to_string())
-    }
-
     fn release(&self, ledger: &mut Ledger, path: &str, deadline: Instant) -> Report {
         let path = path.trim_matches('/');
         restore(ledger, |entry| entry.group == path, deadline)
@@ -243,16 +229,33 @@ impl Plan {
             .cpu
             .as_ref()
             .ok_or_else(|| self.no_controller("cpu"))?;
-        let file = weight_file(*version);
-        let text = present(dir, file)?;
-        let original = original(ledger, dir, file, &text, None);
-        let ours = Ours::Fixed {
-            wrote: vec![weight.to_string()],
+        let (quota, share) = match version {
+            Version::V2 => (LimitFile::CpuMax, LimitFile::CpuWeight),
+            Version::V1 => (LimitFile::CfsQuota, LimitFile::CpuShares),
         };
-        let entry = entry(&self.target, dir, file, original, ours);
-        self.entries.push(entry);
-        self.writes.push((file, weight.to_string()));
-        self.seen.push((file, text));
+        let held = present(dir, quota)?;
+        let period_us = period(dir, *version, &held)?;
+        let kind = match version {
+            Version::V2 => Kind::CpuMax { period_us },
+            Version::V1 => Kind::CfsQuota { period_us },
+        };
+        let unlimited = kind.text(Amount::UNLIMITED);
+        // The weight goes first: at no time is there neither.
+        let wanted = [(share, weight_text(*version, weight)), (quota, unlimited)];
+        for (file, text) in wanted {
+            let held = present(dir, file)?;
+            if file == quota && file.same(&held, &text) {
+                continue;
+            }
+            let original = original(ledger, dir, file, &held, Some(period_us));
+            let ours = Ours::Fixed {
+                wrote: vec![text.clone()],
+            };
+            self.entries
+                .push(entry(&self.target, dir, file, original, ours));
+            self.writes.push((file, text));
+            self.seen.push((file, held));
+        }
         Ok(())
     }
 
@@ -483,11 +486,13 @@ fn text_of(amount: Amount) -> String {
     }
 }
 
-const fn weight_file(version: Version) -> LimitFile {
+/// The text of a weight: v1 counts 1,024 shares where v2 has a weight of 100, and knows no fewer than 2.
+fn weight_text(version: Version, weight: u64) -> String {
     match version {
-        Version::V2 => LimitFile::CpuWeight,
-        Version::V1 => LimitFile::CpuShares,
+        Version::V2 => weight,
+        Version::V1 => (weight * 1_024 / 100).max(2),
     }
+    .to_string()
 }
 
 fn entry(target: &Target, dir: &GroupDir, file: LimitFile, original: String, ours: Ours) -> Entry {

@@ -125,39 +125,34 @@ fn a_burst_makes_room_for_the_lowest_quota() {
 }
 
 #[test]
-fn weights_are_set_and_put_back() {
+fn a_weight_takes_the_place_of_the_quota_and_both_are_put_back() {
     let Some(group) = TestGroup::make() else {
         return;
     };
     let dir = runtime_dir();
     let mut ledger = ledger(&dir);
-    let file = if group.version() == Version::V2 {
-        "cpu.weight"
-    } else {
-        "cpu.shares"
+    let (file, weight) = match group.version() {
+        Version::V2 => ("cpu.weight", "500"),
+        Version::V1 => ("cpu.shares", "5120"),
     };
-    let before = group.read(group.path(), Resource::Cpu, file);
-    adopt(
-        &mut ledger,
-        &group,
-        group.path(),
-        Wish {
-            weight: Some(500),
-            ..CPU
-        },
-    )
-    .unwrap();
-    assert_eq!(group.read(group.path(), Resource::Cpu, file), "500");
-    Cgroupfs
-        .set_weight(&mut ledger, &group.target(group.path()), 700)
-        .unwrap();
-    assert_eq!(group.read(group.path(), Resource::Cpu, file), "700");
-    assert!(
-        Cgroupfs
-            .release(&mut ledger, group.path(), soon())
-            .is_complete()
-    );
-    assert_eq!(group.read(group.path(), Resource::Cpu, file), before);
+    let share = || group.read(group.path(), Resource::Cpu, file);
+    let before = share();
+    group.set_quota(group.path(), "20000");
+    let wish = Wish {
+        weight: Some(500),
+        ..Wish::default()
+    };
+    for _ in 0..2 {
+        let adopted = adopt(&mut ledger, &group, group.path(), wish).unwrap();
+        assert!(adopted.cpu.is_none(), "nothing to move");
+        assert_eq!(share(), weight);
+        let unlimited = ["max", "-1"].contains(&group.quota_us(group.path()).as_str());
+        assert!(unlimited, "{}", group.quota_us(group.path()));
+    }
+    let report = Cgroupfs.release(&mut ledger, group.path(), soon());
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(share(), before);
+    assert_eq!(group.quota_us(group.path()), "20000");
 }
 
 #[test]

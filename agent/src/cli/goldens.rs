@@ -166,6 +166,7 @@ pub(super) fn a_workload() -> Workload {
         parent: Some("/system.slice".into()),
         age_ns: 7_980_000_000_000,
         warming_up: false,
+        cpu_weight: None,
         cpu: Some(ResourceState {
             used: cpu(123_456),
             limit: cpu(500_000),
@@ -293,6 +294,22 @@ fn show_has_limits_and_what_stands_in_their_way() {
         recent: some_entries(),
     };
     both("show", &detail, show::render);
+}
+
+#[test]
+fn show_says_where_weight_alone_shares_cpu_out() {
+    let workload = Workload {
+        cpu_weight: Some(1_000),
+        cpu: None,
+        ..a_workload()
+    };
+    let detail = Detail {
+        workload,
+        ..Detail::default()
+    };
+    let text = show::render(&detail);
+    assert!(text.contains("no quota, shared by weight 1000\n"), "{text}");
+    assert!(!text.contains("\ncpu "), "no row of limits: {text}");
 }
 
 #[test]

@@ -76,6 +76,9 @@ fn about(detail: &Detail) -> String {
         ""
     };
     line("age", duration(workload.age_ns) + warm);
+    if let Some(weight) = workload.cpu_weight {
+        line("cpu", format!("no quota, shared by weight {weight}"));
+    }
     let counters = &detail.counters;
     line(
         "so far",

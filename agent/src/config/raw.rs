@@ -156,7 +156,7 @@ pub(super) struct Policy {
     pub(super) low: Key<i64>,
     pub(super) r#for: Key<Duration>,
     pub(super) factor: Key<f64>,
-    pub(super) cpu: Key<Bounds<Cpu>>,
+    pub(super) cpu: Key<CpuBounds>,
     pub(super) memory: Key<MemoryBounds>,
     pub(super) trim: Key<bool>,
     pub(super) warm_up: Key<Duration>,
@@ -197,6 +197,37 @@ pub(super) enum Kind {
     Slo,
 }
 
+/// `cpu.*`: bounds, and what shares CPU out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CpuBounds {
+    pub(super) floor: Key<Cpu>,
+    pub(super) ceiling: Key<Cpu>,
+    pub(super) step: Key<Cpu>,
+    pub(super) policy: Key<CpuPolicy>,
+}
+
+impl CpuBounds {
+    /// Those that memory has, too.
+    pub(super) fn bounds(&self) -> Bounds<Cpu> {
+        Bounds {
+            floor: self.floor.clone(),
+            ceiling: self.ceiling.clone(),
+            step: self.step.clone(),
+        }
+    }
+}
+
+/// `cpu.policy = ...`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CpuPolicy {
+    /// A quota that moves.
+    Limit,
+    /// The kernel's weight alone, without a quota.
+    Weight,
+}
+
 /// `memory.*`: bounds, and how what is not needed is given back.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -231,7 +262,7 @@ pub(super) enum MemoryPolicy {
     Pressure,
 }
 
-/// `cpu.*`, and what `memory.*` has in common with it.
+/// What `cpu.*` and `memory.*` have in common.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Bounds<T> {

@@ -297,7 +297,9 @@ pub struct Policy {
     pub kind: Kind,
     /// How its workloads stand among others when the node is full.
     pub entitlement: Entitlement,
-    /// How CPU limits may move; `None` leaves CPU alone.
+    /// Whether CPU is shared out by the kernel's weight alone, without a quota; then `cpu` is `None`.
+    pub by_weight: bool,
+    /// How CPU limits may move; `None` leaves them alone.
     pub cpu: Option<Bounds<Share>>,
     /// How memory limits may move; `None` leaves memory alone.
     pub memory: Option<Bounds<Share>>,
@@ -317,6 +319,7 @@ impl Policy {
             mode: Mode::default(),
             kind: Kind::default(),
             entitlement: Entitlement::default(),
+            by_weight: false,
             cpu: Some(default_bounds(Resource::Cpu)),
             memory: Some(default_bounds(Resource::Memory)),
         }

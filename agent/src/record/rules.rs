@@ -57,6 +57,7 @@ impl Rules for Configured {
             policy: policy.kind,
             entitlement: policy.entitlement,
             bounds,
+            by_weight: policy.by_weight,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trimtab_core::{
-    decide::{EnvelopeUpdate, WorkloadSpec},
+    decide::{Bounds, EnvelopeUpdate, WorkloadSpec},
     model::Waiting,
     record::Origin,
     signal::{Amount, Mode, Resource, Slot},
@@ -270,6 +270,7 @@ impl Agent {
             is_parent,
             since: now,
             limits,
+            cpu_weight: selected.cpu_weight,
             first: Sample::default(),
             last: Sample::default(),
             seen: WorkloadSignals::default(),
@@ -383,7 +384,7 @@ impl Agent {
         // The other resource is being moved meanwhile, and is nobody else's.
         let mut bounds = [None; 2];
         bounds[resource.index()] = workload.limits[resource.index()].map(|limit| limit.bounds);
-        match self.adopt_again(&path, wish(&bounds), update.armed) {
+        match self.adopt_again(&path, wish(&bounds, None), update.armed) {
             Ok(Adopted { cpu, memory }) => {
                 for held in cpu.into_iter().chain(memory) {
                     self.send(Command::Lever(slot, resource, Box::new(held.lever)));
@@ -438,10 +439,13 @@ fn job(hierarchies: &Hierarchies, candidate: &mut Candidate) -> Result<(Target, 
             candidate.selected.bounds[resource.index()] = None;
         }
     }
-    Ok((target, wish(&candidate.selected.bounds)))
+    let Selected {
+        bounds, cpu_weight, ..
+    } = &candidate.selected;
+    Ok((target, wish(bounds, *cpu_weight)))
 }
 
-fn wish(bounds: &[Option<trimtab_core::decide::Bounds>; 2]) -> Wish {
+fn wish(bounds: &[Option<Bounds>; 2], cpu_weight: Option<u16>) -> Wish {
     let [cpu, memory] = bounds.each_ref().map(|bounds| {
         bounds.as_ref().map(|bounds| Range {
             floor: bounds.floor,
@@ -451,7 +455,7 @@ fn wish(bounds: &[Option<trimtab_core::decide::Bounds>; 2]) -> Wish {
     Wish {
         cpu,
         memory,
-        weight: None,
+        weight: cpu_weight.map(u64::from),
     }
 }
 

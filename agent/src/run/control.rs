@@ -136,7 +136,9 @@ impl Agent {
             return;
         };
         selected.mode = workload.asked.unwrap_or(selected.mode);
-        if selected.mode != workload.mode || selected.manages() != workload.manages() {
+        let same =
+            selected.manages() == workload.manages() && selected.cpu_weight == workload.cpu_weight;
+        if selected.mode != workload.mode || !same {
             self.take_up_anew(slot, &selected);
         } else {
             self.reconfigure(slot, &selected);

@@ -104,6 +104,7 @@ impl Ticking {
             is_parent: false,
             since: Nanos(0),
             limits: [Some(limit(0)), Some(limit(1))],
+            cpu_weight: None,
             first: Sample::default(),
             last: Sample::default(),
             seen: WorkloadSignals::default(),

@@ -17,6 +17,8 @@ pub(super) struct Selected {
     pub(super) rule: Policy,
     pub(super) entitlement: Entitlement,
     pub(super) bounds: [Option<Bounds>; 2],
+    /// The kernel's `cpu.weight`, where that alone is to share CPU out.
+    pub(super) cpu_weight: Option<u16>,
     /// Whether the policy names the group outright, not by a pattern.
     pub(super) named: bool,
 }
@@ -94,6 +96,7 @@ impl Selection {
             mode: policy.mode,
             rule: policy.kind,
             entitlement: policy.entitlement,
+            cpu_weight: policy.by_weight.then(|| policy.entitlement.cpu_weight()),
             bounds: Resource::ALL.map(|resource| {
                 let node = self.node[resource.index()];
                 Some(policy.bounds(resource)?.map(|share| share.of(node)))

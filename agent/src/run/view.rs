@@ -138,6 +138,7 @@ impl Agent {
                 .iter()
                 .flatten()
                 .any(|limit| age < limit.bounds.warm_up),
+            cpu_weight: workload.weighs().map(u32::from),
             cpu: self.resource(workload, Resource::Cpu),
             memory: self.resource(workload, Resource::Memory),
             gpus: self.gpu_shares(workload),

@@ -64,6 +64,8 @@ pub(super) struct Workload {
     pub(super) since: Nanos,
     /// Per resource; `None` where it is not managed.
     pub(super) limits: [Option<LimitState>; 2],
+    /// The kernel's `cpu.weight` that alone is to share CPU out, where its policy wants that.
+    pub(super) cpu_weight: Option<u16>,
     /// Counters at adoption.
     pub(super) first: Sample,
     /// Counters at the last tick; those of memory only where it is managed.
@@ -143,6 +145,11 @@ impl Workload {
         self.first.memory = self.memory_events(scratch);
         self.first.faults = self.faults(scratch);
         self.used = [Amount::ZERO; 2];
+    }
+
+    /// The kernel's `cpu.weight` that alone shares CPU out here; `None` where nothing was written.
+    pub(super) fn weighs(&self) -> Option<u16> {
+        self.cpu_weight.filter(|_| self.mode == Mode::Enforce)
     }
 
     /// How it fares. Reads what only people ask for: the tick does not.

@@ -60,11 +60,14 @@ fn the_defaults_in_the_policies_pages_are_the_defaults() {
             "slo" => "kind = \"slo\"\nrequest_p99 = \"50ms\"".to_owned(),
             // Memory has its policy beside the one of the workload.
             "memory" => "memory.policy = \"pressure\"".to_owned(),
+            // CPU has its own, too.
+            "weight" => "cpu.policy = \"weight\"".to_owned(),
             _ => format!("kind = \"{kind}\""),
         };
         for (key, value) in defaults(&text) {
             // The page's own default is to be off.
-            let kind = if key == "memory.policy" { "" } else { &kind };
+            let own = ["cpu.policy", "memory.policy"].contains(&key.as_str());
+            let kind = if own { "" } else { &kind };
             let mut written = policy(&format!("{kind}\n{key} = {value}"));
             // What is written down counts as asked for.
             for bounds in [&mut written.cpu, &mut written.memory]

@@ -126,6 +126,7 @@ pub(crate) fn workload(name: &str) -> Workload {
         parent: Some("/demo".into()),
         age_ns: 8,
         warming_up: true,
+        cpu_weight: None,
         cpu: Some(state(Quantity::MicroCpus)),
         memory: Some(state(Quantity::Bytes)),
         gpus: vec![GpuShare {

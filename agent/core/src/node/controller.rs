@@ -83,6 +83,13 @@ pub enum Write {
         /// In ns of CPU time per period.
         to: Nanos,
     },
+    /// The share beside siblings (`cpu.weight`).
+    Weight {
+        /// Whose.
+        slot: Slot,
+        /// 1 to 10000.
+        to: u64,
+    },
     /// Reclaim at once (`memory.reclaim`).
     Reclaim {
         /// From whom.

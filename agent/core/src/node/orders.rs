@@ -48,6 +48,7 @@ impl Write {
             Self::Limit { slot, .. }
             | Self::High { slot, .. }
             | Self::Burst { slot, .. }
+            | Self::Weight { slot, .. }
             | Self::Reclaim { slot, .. }
             | Self::Restart { slot } => *slot,
         }
@@ -126,6 +127,10 @@ impl Node {
             Write::Burst { to, .. } => {
                 state.meter.other_writes += 1;
                 state.cpu.set_burst(now, to);
+            }
+            Write::Weight { to, .. } => {
+                state.meter.other_writes += 1;
+                self.tree.set_weight(index, to);
             }
             Write::Reclaim { amount, .. } => {
                 state.meter.other_writes += 1;

@@ -29,6 +29,8 @@ pub struct Own {
     pub entitlement: Entitlement,
     /// Between which values, per resource; `None` for one that is left alone.
     pub bounds: [Option<Bounds>; 2],
+    /// Whether weight alone shares CPU out, without a quota.
+    pub by_weight: bool,
 }
 
 /// The agent, but for the kernel.
@@ -267,10 +269,20 @@ impl Controller for Trimtab {
             policy,
             entitlement,
             mut bounds,
+            by_weight,
         }) = self.own(slot)
         else {
             return;
         };
+        if by_weight {
+            let (resource, to) = (Resource::Cpu, Amount::UNLIMITED);
+            out.push(Write::Weight {
+                slot,
+                to: entitlement.cpu_weight().into(),
+            });
+            out.push(Write::Limit { slot, resource, to });
+            bounds[0] = None;
+        }
         let limits = [seen.cpu.limit, seen.memory.limit];
         for (bounds, adopted) in bounds.iter_mut().zip(limits) {
             *bounds = bounds.map(|bounds| bounds.under(adopted));

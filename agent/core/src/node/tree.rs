@@ -64,6 +64,10 @@ impl Tree {
         self.nodes[index].weight
     }
 
+    pub(super) fn set_weight(&mut self, index: usize, weight: u64) {
+        self.nodes[index].weight = weight.max(1);
+    }
+
     /// All in the branch of a root that has children, parents first; empty for a root without.
     pub(super) fn branch(&self, root: usize) -> &[usize] {
         &self.nodes[root].branch

@@ -29,6 +29,8 @@ pub struct Rule {
     pub entitlement: Entitlement,
     /// Between which values its limits may move.
     pub bounds: [Option<Bounds>; 2],
+    /// Whether the kernel's weight alone shares CPU out: then there is nothing to decide about it.
+    pub by_weight: bool,
 }
 
 /// What one side did about one limit at one tick.
@@ -167,6 +169,7 @@ impl<R: Rules> Comparison<R> {
                     policy,
                     entitlement,
                     bounds,
+                    by_weight: false,
                 };
                 let rule = rule.unwrap_or(recorded);
                 Call::Reconfigure {

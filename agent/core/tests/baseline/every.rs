@@ -87,7 +87,7 @@ fn every_limit_is_one_that_the_kernel_takes() {
                         Resource::Memory => to.0 >= MIB,
                     },
                     Write::High { to, .. } => to.0 >= 100 * MIB && to.0 % 4096 == 0,
-                    Write::Burst { .. } | Write::Reclaim { .. } => false,
+                    Write::Burst { .. } | Write::Weight { .. } | Write::Reclaim { .. } => false,
                     Write::Restart { .. } => baseline.name.starts_with("vpa"),
                 };
                 assert!(fine, "{} at {time}: {write:?}", baseline.name);

@@ -123,7 +123,7 @@ impl<C: Controller> Bench<C> {
             },
             Write::High { to, .. } => self.seen.memory.high = to,
             Write::Restart { .. } => self.restart(),
-            Write::Burst { .. } | Write::Reclaim { .. } => {}
+            Write::Burst { .. } | Write::Weight { .. } | Write::Reclaim { .. } => {}
         }
     }
 

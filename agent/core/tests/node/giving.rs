@@ -20,6 +20,7 @@ fn trimtab() -> Trimtab {
         policy: Policy::default(),
         entitlement: Entitlement::default(),
         bounds: [None, Some(bounds)],
+        by_weight: false,
     };
     Trimtab::new(Settings::default(), vec![Some(own)])
 }

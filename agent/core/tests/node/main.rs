@@ -10,3 +10,4 @@ mod queue;
 mod slo;
 mod support;
 mod tree;
+mod weight;

@@ -18,6 +18,7 @@ fn trimtab(policy: Policy) -> Trimtab {
             policy,
             entitlement: Entitlement::default(),
             bounds,
+            by_weight: false,
         })],
     )
 }
@@ -124,6 +125,7 @@ fn own(floor: Amount) -> Own {
         entitlement: Entitlement::default(),
         policy: Policy::default(),
         bounds: [Some(bounds), None],
+        by_weight: false,
     }
 }
 
@@ -184,6 +186,7 @@ fn who_is_left_alone_keeps_limit_and_request() {
         entitlement: Entitlement::default(),
         policy: Policy::default(),
         bounds: [Some(Bounds::of(Resource::Cpu)), None],
+        by_weight: false,
     };
     let (node, log) = steer(
         node(2, [workload.clone(), workload]),

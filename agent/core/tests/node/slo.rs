@@ -20,6 +20,7 @@ fn own(policy: Policy) -> Own {
         policy,
         entitlement: Entitlement::default(),
         bounds: [Some(Bounds::of(Resource::Cpu)), None],
+        by_weight: false,
     }
 }
 

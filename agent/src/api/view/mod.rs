@@ -176,7 +176,9 @@ pub struct Workload {
     pub age_ns: u64,
     /// Whether it is still within its policy's `warm_up`, and so not trimmed.
     pub warming_up: bool,
-    /// Its CPU; `None` when its policy leaves CPU alone.
+    /// The kernel's `cpu.weight`, where that alone shares CPU out; `None` where there is a quota.
+    pub cpu_weight: Option<u32>,
+    /// Its CPU; `None` when its policy leaves CPU alone, or has no quota.
     pub cpu: Option<ResourceState>,
     /// Its memory; `None` when its policy leaves memory alone.
     pub memory: Option<ResourceState>,

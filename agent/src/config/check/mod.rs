@@ -2,6 +2,7 @@
 
 mod agent;
 mod bounds;
+mod cpu;
 mod entitlement;
 mod identity;
 mod matching;

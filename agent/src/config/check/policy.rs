@@ -8,7 +8,7 @@ use std::{
 use serde_spanned::Spanned;
 use trimtab_core::{
     decide::{Bounds, Headroom, Objective, Policy as Kind, Predictive, Slo, Threshold},
-    signal::{Nanos, Resource},
+    signal::Nanos,
 };
 
 use super::Checker;
@@ -16,7 +16,7 @@ use crate::config::{
     raw,
     schema::{Identity, Policy},
     select::Selector,
-    units::{Cpu, Share},
+    units::Share,
 };
 
 /// The longest that anything in a policy may last.
@@ -152,7 +152,7 @@ impl Checker<'_> {
     fn policy(&mut self, raw: raw::Policy, name: String, select: Selector) -> Policy {
         let default = Policy::new(name, select);
         let kind = self.kind(&raw);
-        let cpu = self.bounds(Resource::Cpu, &raw, raw.cpu.as_ref(), |Cpu(share)| share);
+        let (cpu, by_weight) = self.cpu(&raw);
         let memory = self.memory(&raw);
         if let Some(key) = raw
             .resources
@@ -171,6 +171,7 @@ impl Checker<'_> {
             mode: raw.mode.map_or(default.mode, Spanned::into_inner),
             kind,
             entitlement,
+            by_weight,
             cpu: cpu.map(&pace),
             memory: memory.map(&pace),
             ..default

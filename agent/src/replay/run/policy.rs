@@ -26,12 +26,22 @@ pub struct Policy {
 /// By what limits are steered.
 #[derive(Clone, Debug, PartialEq)]
 enum Law {
-    /// One of ours, for every workload, and by what its memory is given back.
-    Own(decide::Policy, Option<GiveBack>),
+    /// One of ours, for every workload.
+    Own(Ours),
     /// What a configuration says of each workload; with its text, by which it is told from others.
     Configured(Box<Config>, String),
     /// What ours are compared with.
     Baseline,
+}
+
+/// What one of ours is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Ours {
+    policy: decide::Policy,
+    /// By what memory is given back.
+    give_back: Option<GiveBack>,
+    /// Whether weight alone shares CPU out.
+    by_weight: bool,
 }
 
 /// A policy that cannot be had.
@@ -57,21 +67,41 @@ pub enum UnknownPolicy {
 const CONFIGURED: &str = "trimtab-configured";
 
 /// Our own, with their defaults; `memory` stands beside one that steers the CPU.
-fn own() -> [(&'static str, Law); 5] {
-    let headroom = decide::Policy::Headroom(decide::Headroom::default());
-    let predictive = decide::Policy::Predictive(decide::Predictive::default());
-    let slo = decide::Policy::Slo(decide::Slo::default());
-    let threshold = decide::Policy::Threshold(decide::Threshold::default());
+fn own() -> [(&'static str, Law); 6] {
+    let of = |policy| Ours {
+        policy,
+        ..Ours::default()
+    };
     [
-        ("trimtab-headroom", Law::Own(headroom, None)),
-        ("trimtab-predictive", Law::Own(predictive, None)),
-        ("trimtab-slo", Law::Own(slo, None)),
-        ("trimtab-threshold", Law::Own(threshold, None)),
+        ("trimtab-headroom", Ours::default()),
+        (
+            "trimtab-predictive",
+            of(decide::Policy::Predictive(decide::Predictive::default())),
+        ),
+        (
+            "trimtab-slo",
+            of(decide::Policy::Slo(decide::Slo::default())),
+        ),
+        (
+            "trimtab-threshold",
+            of(decide::Policy::Threshold(decide::Threshold::default())),
+        ),
         (
             "trimtab-memory",
-            Law::Own(headroom, Some(GiveBack::default())),
+            Ours {
+                give_back: Some(GiveBack::default()),
+                ..Ours::default()
+            },
+        ),
+        (
+            "trimtab-weight",
+            Ours {
+                by_weight: true,
+                ..Ours::default()
+            },
         ),
     ]
+    .map(|(name, ours)| (name, Law::Own(ours)))
 }
 
 impl Policy {
@@ -150,7 +180,11 @@ impl Policy {
             return baseline::named(&self.name).ok();
         }
         let mut own = self.own(pack);
-        if let Law::Own(decide::Policy::Slo(slo), _) = self.law {
+        if let Law::Own(Ours {
+            policy: decide::Policy::Slo(slo),
+            ..
+        }) = self.law
+        {
             for own in own.iter_mut().flatten() {
                 own.policy = decide::Policy::Slo(decide::Slo {
                     objective: decide::Objective::Requests(rules.objective),
@@ -171,17 +205,18 @@ impl Policy {
         setup: &Setup,
         entitlements: &[Entitlement],
     ) -> Option<Box<dyn Controller + Send>> {
-        let policy = match &self.law {
+        let ours = match &self.law {
             Law::Baseline => return baseline::named(&self.name).ok(),
             Law::Configured(..) => return None,
-            Law::Own(policy, _) => *policy,
+            Law::Own(ours) => *ours,
         };
         let settings = self.settings([setup.cpus, setup.memory], entitlements.len() > 1);
         let own = entitlements.iter().map(|entitlement| {
             Some(Own {
-                policy,
+                policy: ours.policy,
                 entitlement: *entitlement,
                 bounds: [Some(Bounds::of(Resource::Cpu)), None],
+                by_weight: ours.by_weight,
             })
         });
         Some(Box::new(Trimtab::new(settings, own.collect())))
@@ -195,13 +230,14 @@ impl Policy {
         };
         let said = |about: &About, workload: &Workload| match &self.law {
             Law::Baseline => None,
-            Law::Own(policy, give_back) => Some(Rule {
-                policy: *policy,
+            Law::Own(ours) => Some(Rule {
+                policy: ours.policy,
                 entitlement: Entitlement::default(),
+                by_weight: ours.by_weight,
                 bounds: [
                     Some(Bounds::of(Resource::Cpu)),
                     Some(Bounds {
-                        give_back: *give_back,
+                        give_back: ours.give_back,
                         ..Bounds::of(Resource::Memory)
                     }),
                 ],
@@ -222,6 +258,7 @@ impl Policy {
                 policy: rule.policy,
                 entitlement: rule.entitlement,
                 bounds: rule.bounds,
+                by_weight: rule.by_weight && workload.demand.is_some(),
             })
         };
         pack.series.iter().zip(&pack.workloads).map(own).collect()
