@@ -8,6 +8,7 @@ mod matching;
 mod memory;
 mod policy;
 mod record;
+mod visible;
 
 use std::ops::{Range, RangeInclusive};
 

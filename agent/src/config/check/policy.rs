@@ -154,6 +154,7 @@ impl Checker<'_> {
         let kind = self.kind(&raw);
         let cpu = self.bounds(Resource::Cpu, &raw, raw.cpu.as_ref(), |Cpu(share)| share);
         let memory = self.memory(&raw);
+        let (cpu, memory) = self.visible(&raw, cpu, memory);
         if let Some(key) = raw
             .resources
             .as_ref()
