@@ -251,6 +251,37 @@ fn a_latency_objective() {
 }
 
 #[test]
+fn what_applications_are_to_see() {
+    let clamp = |from, to| Clamp {
+        guard: Guard::Visible,
+        from: Amount(from),
+        to: Amount(to),
+    };
+    let cpu = Reason {
+        from: Amount(4_000_000),
+        to: Amount(2_000_000),
+        clamps: vec![clamp(228_000, 2_000_000)],
+        otherwise: Otherwise::Idle(Amount(2_000_000)),
+        ..trim()
+    };
+    assert_snapshot!(cpu, @"cpu 4.00 CPU -> 2.00 CPU: need and margin are below the limit: p95 of 60 s is 0.19 CPU, margin 20 %, use 0.17 CPU; bounded from 0.228 CPU to 2.00 CPU by the least that applications are to see; without this 2.00 CPU would stay held and unused");
+    let memory = Reason {
+        resource: Resource::Memory,
+        from: Amount(4 << 30),
+        to: Amount(2 << 30),
+        inputs: vec![Input::WorkingSet {
+            percent: 100,
+            window: Nanos::MINUTE,
+            amount: Amount(300 << 20),
+        }],
+        clamps: vec![clamp(420 << 20, 2 << 30)],
+        otherwise: Otherwise::Idle(Amount(2 << 30)),
+        ..trim()
+    };
+    assert_snapshot!(memory, @"memory 4 GiB -> 2 GiB: need and margin are below the limit: p100 of the working set of 60 s is 300 MiB; bounded from 420 MiB to 2 GiB by the least that applications are to see; without this 2 GiB would stay held and unused");
+}
+
+#[test]
 fn quantities() {
     let show = |resource, amount| Quantity(resource, Amount(amount)).to_string();
     let shown = [

@@ -292,6 +292,22 @@ fn show_has_limits_and_what_stands_in_their_way() {
         },
         stalls: some_stalls(),
         recent: some_entries(),
+        runtimes: vec![
+            Runtime {
+                name: "Java".into(),
+                processes: 2,
+                sizing: "sizes its threads and heap at start, from the limits it then saw".into(),
+                unbounded: vec!["visible_cpus_min".into(), "visible_memory_min".into()],
+                ..Runtime::default()
+            },
+            Runtime {
+                name: "Go".into(),
+                version: Some("1.24.9".into()),
+                processes: 1,
+                sizing: "does not look at its limits".into(),
+                ..Runtime::default()
+            },
+        ],
     };
     both("show", &detail, show::render);
 }

@@ -52,6 +52,7 @@ struct Host {
     engine: Engine,
     desk: Desk,
     cpus: u64,
+    bounds: Bounds,
     second: u64,
     names: Vec<&'static str>,
     limits: Vec<u64>,
@@ -67,6 +68,7 @@ impl Host {
             engine: Engine::new(Settings::default()),
             desk: Desk::new(4),
             cpus,
+            bounds: Bounds::of(Resource::Cpu),
             second: 0,
             names: Vec::new(),
             limits: Vec::new(),
@@ -92,7 +94,7 @@ impl Host {
             adopted: limits,
             held: limits,
             period_us: 100_000,
-            bounds: [Some(Bounds::of(Resource::Cpu)), None],
+            bounds: [Some(self.bounds), None],
         };
         let updates = self.engine.adopt(slot, 1, spec);
         assert!(self.desk.adopt(slot, Box::default(), &updates).is_none());
@@ -284,6 +286,17 @@ fn headroom() {
         host.tick(&[900_000], Some(Cause::QuotaNear));
     }
     golden("explain_headroom", &host.explained(20));
+}
+
+#[test]
+fn what_applications_are_to_see() {
+    let mut host = Host::new(8);
+    host.bounds.visible = Amount(800_000);
+    host.adopt("web", Policy::default(), 2_000_000, Priority::Normal);
+    for _ in 0..220 {
+        host.tick(&[300_000], None);
+    }
+    golden("explain_visible", &host.explained(20));
 }
 
 /// 0.25 CPU, and 0.60 for five minutes from the 30th of each hour on.

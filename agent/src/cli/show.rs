@@ -12,7 +12,7 @@ use super::{
     units::{bytes, count, duration, percent, quantity},
     workloads::mode,
 };
-use crate::api::view::{Detail, Feedback, ResourceState, Signals, Tcp, Workload};
+use crate::api::view::{Detail, Feedback, ResourceState, Runtime, Signals, Tcp, Workload};
 
 /// Options of `trimtab show`.
 #[derive(Debug, clap::Args)]
@@ -64,6 +64,12 @@ fn about(detail: &Detail) -> String {
     for (label, text) in identity::lines(&workload.identity) {
         line(label, text);
     }
+    for (index, runtime) in detail.runtimes.iter().enumerate() {
+        line(
+            if index == 0 { "runtime" } else { "" },
+            self::runtime(runtime),
+        );
+    }
     if let Some(parent) = &workload.parent {
         line("parent", parent.clone());
     }
@@ -101,6 +107,28 @@ fn about(detail: &Detail) -> String {
         line("energy", energy::workload(share));
     }
     table.render()
+}
+
+/// `Java, 2 processes: sizes its threads ...; nothing bounds what trims show it (visible_cpus_min)`
+fn runtime(runtime: &Runtime) -> String {
+    let version = runtime.version.as_deref();
+    let version = version.map(|version| format!(" {version}"));
+    let processes = match runtime.processes {
+        1 => String::new(),
+        many => format!(", {many} processes"),
+    };
+    let text = format!(
+        "{}{}{processes}: {}",
+        runtime.name,
+        version.unwrap_or_default(),
+        runtime.sizing
+    );
+    if runtime.unbounded.is_empty() {
+        return text;
+    }
+    let keys = runtime.unbounded.join(", ");
+    let hint = format!("nothing bounds what trims show it ({keys})");
+    format!("{text}; {}", paint(FAIR, hint))
 }
 
 /// What is known of how it fares.

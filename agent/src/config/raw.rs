@@ -159,6 +159,8 @@ pub(super) struct Policy {
     pub(super) cpu: Key<CpuBounds>,
     pub(super) memory: Key<MemoryBounds>,
     pub(super) trim: Key<bool>,
+    pub(super) visible_cpus_min: Key<Cpu>,
+    pub(super) visible_memory_min: Key<Memory>,
     pub(super) warm_up: Key<Duration>,
     pub(super) cooldown: Key<Duration>,
     pub(super) cut_interval: Key<Duration>,

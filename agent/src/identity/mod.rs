@@ -11,6 +11,7 @@ pub mod known;
 pub mod path;
 #[cfg(test)]
 mod path_tests;
+pub mod runtime;
 pub mod source;
 pub mod unit;
 pub mod watch;

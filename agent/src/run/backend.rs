@@ -9,23 +9,26 @@ use tokio::sync::broadcast;
 use trimtab_core::signal::{Mode, Nanos};
 
 use super::agent::Agent;
-use crate::api::{
-    backend::{Backend, Refusal},
-    view::{
-        Adoption, Detail, Entry, Finding, Processes, Recording, Released, Status, Why, Workload,
+use crate::{
+    api::{
+        backend::{Backend, Refusal},
+        view::{
+            Adoption, Detail, Entry, Finding, Processes, Recording, Released, Status, Why, Workload,
+        },
     },
+    sense::runtime::Runtimes,
 };
 
 /// How many journal entries `show` comes with.
 const RECENT: usize = 5;
 
-/// One agent, shared by the slow loop and the API.
+/// One agent, shared by the slow loop and the API, and what that one remembers beside it.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<Agent>>);
+pub(super) struct Shared(Arc<Mutex<Agent>>, Arc<Mutex<Runtimes>>);
 
 impl Shared {
     pub(super) fn new(agent: Agent) -> Self {
-        Self(Arc::new(Mutex::new(agent)))
+        Self(Arc::new(Mutex::new(agent)), Arc::default())
     }
 
     /// The agent; a call that panicked has not left it half done, since every change is one
@@ -76,7 +79,8 @@ impl Backend for Shared {
             .map(super::workload::Workload::shown_path)
             .collect();
         children.sort();
-        Ok(Detail {
+        let sizes = agent.sizes(workload);
+        let detail = Detail {
             workload: agent.shown(workload),
             children,
             counters: workload.counters.clone(),
@@ -87,6 +91,14 @@ impl Backend for Shared {
                 .iter()
                 .map(|entry| Entry::clone(entry))
                 .collect(),
+            runtimes: Vec::new(),
+        };
+        // The slow loop does not wait for executables to be read.
+        drop(agent);
+        let mut runtimes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Detail {
+            runtimes: sizes.runtimes(&mut runtimes),
+            ..detail
         })
     }
 

@@ -25,6 +25,7 @@ mod release;
 mod reports;
 mod rest;
 mod room;
+mod runtimes;
 mod selection;
 mod snapshot;
 mod stalls;

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod node;
 pub mod process;
 pub mod psi;
+pub mod runtime;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tree;

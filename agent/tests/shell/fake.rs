@@ -23,7 +23,7 @@ use trimtab::{
 };
 use trimtab_core::signal::{Mode, Resource};
 
-use crate::views::{cost, energy, gpus, recording, room, stalls};
+use crate::views::{cost, energy, gpus, recording, room, runtimes, stalls};
 
 /// The program under test: the one that was built with these tests, or, where they run on another
 /// machine, the one that `TRIMTAB_BIN` names.
@@ -253,6 +253,7 @@ pub(crate) fn detail(name: &str) -> Detail {
         counters: released().counters,
         stalls: stalls(),
         recent: vec![entry(1, name)],
+        runtimes: runtimes(),
     }
 }
 

@@ -2,8 +2,19 @@
 
 use trimtab::api::view::{
     Block, Cost, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState, Gpus, Lacks, Latency,
-    Pressure, Pressures, ProgramCost, Reclaim, Recording, Room, Shed, Stalls,
+    Pressure, Pressures, ProgramCost, Reclaim, Recording, Room, Runtime, Shed, Stalls,
 };
+
+/// One runtime, of which everything is known.
+pub(crate) fn runtimes() -> Vec<Runtime> {
+    vec![Runtime {
+        name: "Go".into(),
+        version: Some("1.25.3".into()),
+        processes: 3,
+        sizing: "keeps to it".into(),
+        unbounded: vec!["visible_cpus_min".into()],
+    }]
+}
 
 /// Stalls in which every field has a value of its own.
 pub(crate) fn stalls() -> Stalls {

@@ -57,6 +57,6 @@ pub(super) fn attained(policy: &Policy, control: &Control) -> Vec<Input> {
         of: lately.count,
         objective,
     }];
-    inputs.extend(control.own.map(Input::Own));
+    inputs.extend(control.own().map(Input::Own));
     inputs
 }

@@ -31,6 +31,8 @@ pub(super) struct Control {
     pub(super) resource: Resource,
     pub(super) bounds: Bounds,
     pub(super) grain: Grain,
+    /// No less than this is to be seen by applications, here and below: never more than the owner had set.
+    pub(super) visible: Amount,
     /// The kernel's CPU period in us.
     pub(super) period_us: u64,
     /// What the owner had set; a foreign value replaces it.
@@ -98,6 +100,7 @@ impl Control {
             resource,
             bounds,
             grain: grain(resource, period_us),
+            visible: visible(&bounds, adopted),
             period_us,
             adopted,
             known: held,
@@ -131,8 +134,23 @@ impl Control {
 
     /// See `Envelope::base`.
     pub(super) fn base(&self, floor: Amount) -> Amount {
-        let own = self.own.map_or(self.adopted, |own| own.min(self.adopted));
+        let own = self.own().map_or(self.adopted, |own| own.min(self.adopted));
         self.grain.quantise(floor.max(own), Round::Up)
+    }
+
+    /// What of its owner's limit is held for it: no less than is to be seen, or a recall would go below.
+    pub(super) fn own(&self) -> Option<Amount> {
+        self.own.map(|own| own.max(self.visible))
+    }
+
+    /// Forgets what is to be seen by those below.
+    pub(super) fn show_own(&mut self) {
+        self.visible = visible(&self.bounds, self.adopted);
+    }
+
+    /// One below is to see no less than this, and it sees this limit as well.
+    pub(super) fn show(&mut self, below: Amount) {
+        self.visible = self.visible.max(below.min(self.adopted));
     }
 
     /// What of its floor is set aside on the node. Nobody is entitled to a floor that nobody has asked for: it only
@@ -226,6 +244,11 @@ impl Control {
         self.period_us = period_us;
         self.grain = grain(self.resource, period_us);
     }
+}
+
+/// What is to be seen of a limit by its own bounds: its owner, and the ceiling, may want less.
+fn visible(bounds: &Bounds, adopted: Amount) -> Amount {
+    bounds.visible.min(bounds.ceiling).min(adopted)
 }
 
 fn grain(resource: Resource, period_us: u64) -> Grain {

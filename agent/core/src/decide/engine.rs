@@ -247,6 +247,7 @@ impl Engine {
                         control.working_set = None;
                     }
                     control.bounds = bounds;
+                    control.show_own();
                     if !looks_ahead {
                         (control.outlook, control.foreseen) = (None, None);
                     }
@@ -305,7 +306,7 @@ impl Engine {
             parent: self.managed_above(slot, resource),
             nested: !self.cap(slot, resource).is_unlimited(),
             adopted: control.adopted,
-            own: control.own,
+            own: control.own(),
             modest: self.is_modest(slot, control),
             entitlement: Entitlement {
                 priority: workload.precedence,
@@ -362,7 +363,7 @@ impl Engine {
     }
 
     /// The nearest ancestor that manages the same resource.
-    fn managed_above(&self, slot: Slot, resource: Resource) -> Option<Slot> {
+    pub(super) fn managed_above(&self, slot: Slot, resource: Resource) -> Option<Slot> {
         let managed = |above: &Slot| {
             self.workload(*above)
                 .is_some_and(|above| above.controls[resource.index()].is_some())

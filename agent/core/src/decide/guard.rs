@@ -21,6 +21,8 @@ pub(super) struct Scene<'a> {
     pub(super) memory: &'a Memory,
     /// The floor, which for a parent is at least the sum of its children's.
     pub(super) floor: Amount,
+    /// No less than this is to be seen by applications, here and below.
+    pub(super) visible: Amount,
     /// The ceiling, which the node's capacity caps.
     pub(super) ceiling: Amount,
     /// Up to here the limit is the workload's own: see `Envelope::base`.
@@ -153,6 +155,7 @@ fn trim(scene: &Scene<'_>, rule: Rule, passed: &mut Passed) -> Result<(), Guard>
         passed.at_least(Guard::Adopted, scene.base);
     }
     passed.at_least(Guard::Floor, scene.floor);
+    passed.at_least(Guard::Visible, scene.visible);
     passed.to = scene.grain.quantise(passed.to, Round::Up);
     if scene.unlimited && passed.to > scene.parent {
         return Err(Guard::Parent);

@@ -36,6 +36,30 @@ impl Engine {
         self.floors = floors;
     }
 
+    /// Computes what applications are to see of every limit: those below a group see its limit, too.
+    pub(super) fn show(&mut self) {
+        for workload in self.workloads.iter_mut().flatten() {
+            for control in workload.controls.iter_mut().flatten() {
+                control.show_own();
+            }
+        }
+        for position in (0..self.order.len()).rev() {
+            let slot = self.order[position];
+            for resource in Resource::ALL {
+                let control = self.control(slot, resource);
+                let below = control.map_or(Amount::ZERO, |control| control.visible);
+                if below == Amount::ZERO {
+                    continue;
+                }
+                if let Some(above) = self.managed_above(slot, resource)
+                    && let Some(control) = self.control(above, resource)
+                {
+                    control.show(below);
+                }
+            }
+        }
+    }
+
     /// Computes what is set aside of CPU on the node: a parent's is at least the sum of its children's.
     pub(super) fn sum_set_aside(&mut self) {
         let mut set_aside = std::mem::take(&mut self.set_aside);

@@ -195,6 +195,8 @@ pub struct Clamp {
 pub enum Guard {
     /// Never below the floor.
     Floor,
+    /// Never below what applications are to see.
+    Visible,
     /// Never above the ceiling.
     Ceiling,
     /// Trimming below the owner's limit is not allowed.

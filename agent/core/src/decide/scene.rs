@@ -91,6 +91,7 @@ impl Engine {
             unlimited: limit.is_unlimited(),
             memory: &control.memory,
             floor,
+            visible: control.visible.min(ceiling),
             ceiling,
             base,
             parent,

@@ -131,6 +131,7 @@ impl Display for Guard {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
             Self::Floor => "the floor",
+            Self::Visible => "the least that applications are to see",
             Self::Ceiling => "the ceiling",
             Self::Adopted => "what its owner had set",
             Self::Use => "present use",

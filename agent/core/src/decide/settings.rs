@@ -86,6 +86,9 @@ pub struct Bounds<A = Amount> {
     /// that of CPU only what is needed is reserved, so that many small workloads do not set the whole
     /// node aside.
     pub default_floor: bool,
+    /// Never trimmed below this, so that runtimes that size themselves by their limit are told no less; 0
+    /// for anything. Nothing is reserved for it, and a limit that its owner had set lower stays lower.
+    pub visible: A,
     /// Never lifted above this; the node's capacity caps it as well.
     pub ceiling: A,
     /// The least that a first lift adds.
@@ -145,6 +148,7 @@ impl Bounds {
         Self {
             floor,
             default_floor: true,
+            visible: Amount::ZERO,
             ceiling: Amount::UNLIMITED,
             step,
             lifts_per_minute: 60,
@@ -186,6 +190,7 @@ impl<A> Bounds<A> {
         Bounds {
             floor: amount(self.floor),
             default_floor: self.default_floor,
+            visible: amount(self.visible),
             ceiling: amount(self.ceiling),
             step: amount(self.step),
             lifts_per_minute: self.lifts_per_minute,

@@ -26,6 +26,7 @@ impl Engine {
         };
         self.observe(now, snapshot, &mut out);
         self.ration(now);
+        self.show();
         self.sum_floors();
         self.sum_set_aside();
         self.pools = self.pool_sizes();

@@ -25,6 +25,9 @@ pub struct View {
     pub own: Option<Amount>,
     /// The effective floor.
     pub floor: Amount,
+    /// No trim goes below this, so that applications see no less, here and below; never more than
+    /// the owner had set.
+    pub visible: Amount,
     /// The effective ceiling.
     pub ceiling: Amount,
     /// Use over the last tick.
@@ -61,11 +64,12 @@ impl Engine {
             limit: control.known,
             advised: control.advised,
             adopted: control.adopted,
-            own: control.own,
+            own: control.own(),
             floor: self
                 .floors
                 .get(slot.0 as usize)
                 .map_or(control.bounds.floor, |floors| floors[resource.index()]),
+            visible: control.visible,
             ceiling: self.ceiling(control),
             used: control.usage.last(),
             demand: control.usage.demand(95),

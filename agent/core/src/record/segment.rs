@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const MAGIC: [u8; 8] = *b"trimrec\0";
 
 /// Raised whenever anything that is encoded changes its layout, the engine's state included.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// Magic, version, length and checksum of the header.
 const PREFIX: usize = 16;

@@ -117,7 +117,7 @@ fn faults_say_what_and_where() {
     other[8] = 9;
     assert_eq!(
         Segment::open(&other).unwrap_err().to_string(),
-        "byte 8: the format's version is 9, and this program reads 5 only; use the program that recorded it"
+        "byte 8: the format's version is 9, and this program reads 6 only; use the program that recorded it"
     );
     // What was recorded before spends had a form of their own.
     other[8] = 1;

@@ -283,14 +283,17 @@ fn policy() -> impl Strategy<Value = Policy> {
 
 fn bounds() -> impl Strategy<Value = [Option<Bounds>; 2]> {
     proptest::array::uniform2(proptest::option::of(
-        (amount(), proptest::option::of(1..100_u32)).prop_map(|(floor, percentile)| Bounds {
-            floor,
-            give_back: percentile.map(|percentile| GiveBack {
-                percentile,
-                ..GiveBack::default()
-            }),
-            ..Bounds::default()
-        }),
+        (amount(), amount(), proptest::option::of(1..100_u32)).prop_map(
+            |(floor, visible, percentile)| Bounds {
+                floor,
+                visible,
+                give_back: percentile.map(|percentile| GiveBack {
+                    percentile,
+                    ..GiveBack::default()
+                }),
+                ..Bounds::default()
+            },
+        ),
     ))
 }
 

@@ -93,6 +93,7 @@ impl Random {
         Some(Bounds {
             floor,
             default_floor: self.one_in(2),
+            visible: Amount(unit * self.below(2) * self.below(3_000)),
             ceiling: floor.plus(Amount(unit * self.below(4_000) + 7)),
             step: Amount(unit * self.below(200)),
             lifts_per_minute: 1 + u32::try_from(self.below(600)).expect("small"),

@@ -12,4 +12,5 @@ mod invariants;
 mod life;
 mod policies;
 mod sharing;
+mod visible;
 mod world;

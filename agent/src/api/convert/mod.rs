@@ -12,6 +12,7 @@ mod journal;
 mod process;
 mod recording;
 mod room;
+mod runtime;
 mod stalls;
 mod tcp;
 mod why;

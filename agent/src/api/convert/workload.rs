@@ -152,6 +152,7 @@ impl From<view::Detail> for proto::GetWorkloadReply {
             counters: Some(detail.counters.into()),
             stalls: Some(detail.stalls.into()),
             recent: all(detail.recent),
+            runtimes: all(detail.runtimes),
         }
     }
 }
@@ -166,6 +167,7 @@ impl TryFrom<proto::GetWorkloadReply> for view::Detail {
             counters: need(detail.counters, "counters")?,
             stalls: need(detail.stalls, "stalls")?,
             recent: each(detail.recent)?,
+            runtimes: all(detail.runtimes),
         })
     }
 }

@@ -11,6 +11,7 @@ mod identity;
 mod process;
 mod recording;
 mod room;
+mod runtime;
 mod stalls;
 mod tcp;
 mod why;
@@ -27,6 +28,7 @@ pub use identity::Identity;
 pub use process::{Process, Processes, sort};
 pub use recording::Recording;
 pub use room::Room;
+pub use runtime::Runtime;
 pub use stalls::{Block, Lacks, Latency, Pressure, Pressures, Reclaim, Stalls};
 pub use tcp::Tcp;
 pub use why::{WaitCause, WaitKind, Why};
@@ -264,6 +266,8 @@ pub struct Detail {
     pub stalls: Stalls,
     /// Its last few journal entries, oldest first.
     pub recent: Vec<Entry>,
+    /// The language runtimes that were recognised in it.
+    pub runtimes: Vec<Runtime>,
 }
 
 /// What kind of thing a journal entry records.

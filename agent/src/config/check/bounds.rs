@@ -76,7 +76,7 @@ impl Checker<'_> {
                 "write the least that is worth a write",
             );
         }
-        if self.upside_down(resource, &bounds)
+        if self.exceeds(resource, bounds.floor, bounds.ceiling)
             && let Some(key) = keys.floor.as_ref().or(keys.ceiling.as_ref())
         {
             self.wrong(
@@ -88,14 +88,14 @@ impl Checker<'_> {
         Some(bounds)
     }
 
-    /// Whether the floor lies above the ceiling, as far as that can be known here.
-    fn upside_down(&self, resource: Resource, bounds: &Bounds<Share>) -> bool {
-        match (bounds.floor, bounds.ceiling, self.node) {
-            (Share::Amount(floor), Share::Amount(ceiling), _) => floor > ceiling,
-            (Share::OfNode(floor), Share::OfNode(ceiling), _) => floor > ceiling,
-            (floor, ceiling, Some(node)) => {
+    /// Whether one bound lies above another one, as far as that can be known here.
+    pub(super) fn exceeds(&self, resource: Resource, one: Share, other: Share) -> bool {
+        match (one, other, self.node) {
+            (Share::Amount(one), Share::Amount(other), _) => one > other,
+            (Share::OfNode(one), Share::OfNode(other), _) => one > other,
+            (one, other, Some(node)) => {
                 let capacity = node.capacity(resource);
-                floor.of(capacity) > ceiling.of(capacity)
+                one.of(capacity) > other.of(capacity)
             }
             (_, _, None) => false,
         }

@@ -9,6 +9,7 @@ mod matching;
 mod memory;
 mod policy;
 mod record;
+mod visible;
 
 use std::ops::{Range, RangeInclusive};
 

@@ -154,6 +154,7 @@ impl Checker<'_> {
         let kind = self.kind(&raw);
         let (cpu, by_weight) = self.cpu(&raw);
         let memory = self.memory(&raw);
+        let (cpu, memory) = self.visible(&raw, cpu, memory);
         if let Some(key) = raw
             .resources
             .as_ref()

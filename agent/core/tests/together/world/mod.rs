@@ -241,6 +241,7 @@ impl World {
         }
         self.check_order(&tick);
         check_given_back(&tick, snapshot);
+        self.check_visible(&tick);
         self.check_outcomes(&tick);
         for order in &tick.settles {
             self.settle(order);
@@ -281,6 +282,24 @@ impl World {
                     }
                     _ => {}
                 }
+            }
+        }
+    }
+
+    /// Nothing is lowered below what applications are to see, here or by the fast loop, which lowers to the base.
+    fn check_visible(&self, tick: &Tick) {
+        let cuts = tick.decisions.iter();
+        for cut in cuts.filter(|decision| decision.to < decision.from) {
+            let view = self.engine.view(cut.slot, cut.resource);
+            let view = view.expect("it is managed");
+            assert!(cut.to >= view.visible.min(view.ceiling), "{view:?} {cut:?}");
+        }
+        for slot in 0..self.kernel.groups.len() {
+            for envelope in Resource::ALL.map(|resource| self.envelope(slot, resource)) {
+                let Some(envelope) = envelope else { continue };
+                let view = self.engine.view(to_slot(slot), envelope.resource);
+                let view = view.expect("it is managed");
+                assert!(envelope.base() >= view.visible, "{view:?} {envelope:?}");
             }
         }
     }
