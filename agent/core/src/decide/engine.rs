@@ -29,6 +29,8 @@ pub struct Engine {
     /// What is lent, as far as the slow loop knows; this tick's raises count already.
     pub(super) lent: [Amount; 2],
     pub(super) notices: Vec<Notice>,
+    /// Whether any bounds have ever said what applications are to see.
+    pub(super) shows: bool,
     /// Per slot: floors, for parents at least the sum of their children's. Kept between ticks
     /// only to save the allocation, like the next one.
     pub(super) floors: Vec<[Amount; 2]>,
@@ -73,6 +75,7 @@ impl Engine {
             pools: [Amount::ZERO; 2],
             lent: [Amount::ZERO; 2],
             notices: Vec::new(),
+            shows: false,
             floors: Vec::new(),
             set_aside: Vec::new(),
             plans: Vec::new(),
@@ -111,6 +114,7 @@ impl Engine {
         spec: WorkloadSpec,
     ) -> [Option<EnvelopeUpdate>; 2] {
         self.remove(slot);
+        self.shows |= show(&spec.bounds);
         let span = window(&spec.policy);
         let controls = Resource::ALL.map(|resource| {
             let index = resource.index();
@@ -230,6 +234,7 @@ impl Engine {
         entitlement: Entitlement,
         bounds: [Option<Bounds>; 2],
     ) {
+        self.shows |= show(&bounds);
         let Some(workload) = self.workload_mut(slot) else {
             return;
         };
@@ -406,6 +411,12 @@ impl Engine {
             .filter(|workload| workload.epoch == epoch)?;
         workload.controls[resource.index()].as_mut()
     }
+}
+
+/// Whether bounds say what applications are to see.
+fn show(bounds: &[Option<Bounds>; 2]) -> bool {
+    let mut bounds = bounds.iter().flatten();
+    bounds.any(|bounds| bounds.visible > Amount::ZERO)
 }
 
 /// How long a policy looks back.

@@ -38,6 +38,9 @@ impl Engine {
 
     /// Computes what applications are to see of every limit: those below a group see its limit, too.
     pub(super) fn show(&mut self) {
+        if !self.shows {
+            return;
+        }
         for workload in self.workloads.iter_mut().flatten() {
             for control in workload.controls.iter_mut().flatten() {
                 control.show_own();
