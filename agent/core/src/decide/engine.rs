@@ -409,7 +409,7 @@ impl Engine {
 }
 
 /// How long a policy looks back.
-fn window(policy: &Policy) -> Nanos {
+pub(super) fn window(policy: &Policy) -> Nanos {
     match policy {
         Policy::Threshold(_) => Nanos::MINUTE,
         Policy::Headroom(headroom) => headroom.window,
