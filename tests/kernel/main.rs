@@ -3,6 +3,7 @@
 mod budget;
 mod burst;
 mod churn;
+mod compare;
 mod control;
 mod delay;
 mod energy;

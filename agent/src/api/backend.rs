@@ -6,7 +6,8 @@ use tokio::sync::broadcast;
 use trimtab_core::signal::Mode;
 
 use super::view::{
-    Adoption, Detail, Entry, Finding, Processes, Recording, Released, Status, Why, Workload,
+    Adoption, Comparison, Detail, Entry, Finding, Processes, Recording, Released, Status, Why,
+    Workload,
 };
 
 /// Why the agent did not do what it was asked.
@@ -53,6 +54,12 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Refusal::NotFound`] when it has gone meanwhile, [`Refusal::Conflict`] when nothing tells
     /// how tasks wait.
     fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal>;
+
+    /// What the shadow of one workload would have done, or those of all that have one.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when it has gone meanwhile, [`Refusal::Conflict`] when it has no shadow.
+    fn compare(&self, path: Option<&str>) -> Result<Vec<Comparison>, Refusal>;
 
     /// The processes of one workload, those below it included, or of all groups.
     ///

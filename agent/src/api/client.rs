@@ -197,6 +197,20 @@ impl Client {
         Ok(self.answer(reply)?.try_into()?)
     }
 
+    /// What the shadow of one workload would have done, or those of all when `workload` is empty.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn compare(&mut self, workload: &str) -> Result<Vec<view::Comparison>, ClientError> {
+        let reply = self
+            .rpc
+            .compare(proto::CompareRequest {
+                workload: workload.to_owned(),
+            })
+            .await;
+        Ok(each(self.answer(reply)?.comparisons)?)
+    }
+
     /// The processes of one workload, or of all groups when `workload` is empty.
     ///
     /// # Errors

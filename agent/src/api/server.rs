@@ -309,6 +309,23 @@ impl Trimtab for Service {
         .await
     }
 
+    async fn compare(
+        &self,
+        request: Request<proto::CompareRequest>,
+    ) -> Result<Response<proto::CompareReply>, Status> {
+        self.call(request, Right::Read, |backend, message| {
+            let path = match message.workload.as_str() {
+                "" => None,
+                name => Some(resolve(backend, name)?),
+            };
+            let comparisons = backend.compare(path.as_deref())?;
+            Ok(proto::CompareReply {
+                comparisons: convert::all(comparisons),
+            })
+        })
+        .await
+    }
+
     async fn processes(
         &self,
         request: Request<proto::ProcessesRequest>,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    agent, check_config, doctor, explain, history, join, mode, pause, pin, processes, record,
-    replay, restore, run, show, status, watch, why, workloads,
+    agent, check_config, compare, doctor, explain, history, join, mode, pause, pin, processes,
+    record, replay, restore, run, show, status, watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -50,6 +50,8 @@ pub(super) enum Command {
     Explain(explain::Args),
     /// Say behind whom a workload's tasks waited for a CPU lately
     Why(why::Args),
+    /// Show what other policies would have held, beside those in force
+    Compare(compare::Args),
     /// List processes with what they waited for
     Processes(processes::Args),
     /// Print what happens as it happens

@@ -7,7 +7,7 @@ use clap::{Parser, error::ErrorKind};
 use super::{
     Failure, Hooks, agent,
     args::{Cli, Command},
-    check_config,
+    check_config, compare,
     context::Context,
     doctor,
     exit::{IO, USAGE},
@@ -47,6 +47,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Show(args) => show::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Why(args) => why::run(&args, context),
+        Command::Compare(args) => compare::run(&args, context),
         Command::Processes(args) => processes::run(&args, context),
         Command::Watch(args) => watch::run(&args, context),
         Command::Mode(args) => mode::run(&args, context),

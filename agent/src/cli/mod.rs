@@ -3,6 +3,9 @@
 mod agent;
 mod args;
 mod check_config;
+mod compare;
+#[cfg(test)]
+mod compare_goldens;
 mod context;
 mod cost;
 mod doctor;

@@ -143,6 +143,7 @@ pub(super) struct Policy {
     pub(super) select: Key<Vec<Spanned<String>>>,
     pub(super) r#match: Key<Match>,
     pub(super) mode: Key<Mode>,
+    pub(super) shadow: Key<String>,
     pub(super) resources: Key<Vec<Spanned<Resource>>>,
     pub(super) kind: Key<Kind>,
     pub(super) percentile: Key<i64>,

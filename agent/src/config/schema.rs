@@ -48,6 +48,13 @@ impl Config {
         self.policies.iter().find(|policy| policy.has(subject))
     }
 
+    /// The policy that is asked beside another one.
+    #[must_use]
+    pub fn shadow_of(&self, policy: &Policy) -> Option<&Policy> {
+        let name = policy.shadow.as_ref()?;
+        self.policies.iter().find(|other| other.name == *name)
+    }
+
     /// Whether it depends on more than the path which policy has a cgroup.
     #[must_use]
     pub fn asks_about(&self, path: &str) -> bool {
@@ -293,6 +300,8 @@ pub struct Policy {
     pub matching: Option<Match>,
     /// What may be done with its decisions.
     pub mode: Mode,
+    /// The name of another policy that is asked beside it, for comparison only.
+    pub shadow: Option<String>,
     /// The rule of its slow loop.
     pub kind: Kind,
     /// How its workloads stand among others when the node is full.
@@ -317,6 +326,7 @@ impl Policy {
             select,
             matching: None,
             mode: Mode::default(),
+            shadow: None,
             kind: Kind::default(),
             entitlement: Entitlement::default(),
             by_weight: false,

@@ -103,6 +103,17 @@ fn documented_defaults_are_the_defaults() {
         }),
         ..given_back
     };
+    let steady = Policy {
+        shadow: Some("steady-tight".into()),
+        ..Policy::new("steady", Selector::new(&["/steady.slice/*"]).unwrap())
+    };
+    let tight = Policy {
+        kind: Kind::Headroom(Headroom {
+            margin: 10,
+            ..Headroom::default()
+        }),
+        ..Policy::new("steady-tight", Selector::default())
+    };
     // A floor that is written down counts as asked for, and so is not what it is by default.
     let asked = |policy: Policy| Policy {
         cpu: policy.cpu.map(|bounds| Bounds {
@@ -118,7 +129,17 @@ fn documented_defaults_are_the_defaults() {
     assert_eq!(
         config,
         Config {
-            policies: vec![asked(services), batch, reports, api, workers, caches, shop,],
+            policies: vec![
+                asked(services),
+                batch,
+                reports,
+                api,
+                workers,
+                caches,
+                shop,
+                steady,
+                tight
+            ],
             ..Config::default()
         }
     );
@@ -297,6 +318,31 @@ fn first_policy_that_selects_has_it() {
     assert_eq!(policy("/system.slice"), None);
     assert_eq!(policy("/"), None);
     assert_eq!(config.policies[0].mode, Mode::Enforce);
+}
+
+#[test]
+fn a_shadow_is_the_policy_of_that_name_and_has_no_workloads_by_that() {
+    let config = Config::parse(
+        r#"
+        [[policy]]
+        name = "web"
+        select = ["/web"]
+        shadow = "tight"
+        [[policy]]
+        name = "tight"
+        margin = 5
+        "#,
+        "test",
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let [web, tight] = config.policies.as_slice() else {
+        panic!("{config:?}")
+    };
+    assert_eq!(config.shadow_of(web), Some(tight));
+    assert_eq!(config.shadow_of(tight), None);
+    let known = Known::default();
+    assert_eq!(chosen(&config, "/web", &known), Some("web"));
+    assert_eq!(chosen(&config, "/tight", &known), None);
 }
 
 /// The policy that has a group about which so much is known.

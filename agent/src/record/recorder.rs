@@ -3,7 +3,7 @@
 use trimtab_core::{
     decide::{
         Audit, Bounds, Engine, Entitlement, EnvelopeUpdate, Notice, Policy, Record, Settings,
-        Thresholds, Tick, WorkloadSpec,
+        Shadow, Shadows, Thresholds, Tick, WorkloadSpec,
     },
     record::{Call, Origin, Origins},
     signal::{Amount, Mode, Nanos, Resource, Slot},
@@ -12,10 +12,12 @@ use trimtab_core::{
 
 use super::{state::Standing, tape::Tape};
 
-/// An engine whose calls are recorded. Its functions are those of [`Engine`].
+/// An engine whose calls are recorded. Its functions are those of [`Engine`]. Shadows follow it, and are not
+/// recorded: they change nothing.
 #[derive(Debug)]
 pub struct Recorder {
     engine: Engine,
+    shadows: Shadows,
     origins: Origins,
     tape: Option<Tape>,
 }
@@ -26,6 +28,7 @@ impl Recorder {
     pub fn new(settings: Settings, tape: Option<Tape>) -> Self {
         let mut recorder = Self {
             engine: Engine::new(settings),
+            shadows: Shadows::default(),
             origins: Origins::default(),
             tape: None,
         };
@@ -53,6 +56,17 @@ impl Recorder {
         &self.engine
     }
 
+    /// What other policies would have done.
+    #[must_use]
+    pub const fn shadows(&self) -> &Shadows {
+        &self.shadows
+    }
+
+    /// See [`Shadows::set`].
+    pub fn shadow(&mut self, slot: Slot, epoch: u32, shadow: Option<Shadow>) {
+        self.shadows.set(slot, epoch, shadow);
+    }
+
     /// How the recording stands; `None` where nothing is recorded.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
@@ -66,12 +80,14 @@ impl Recorder {
         if let Some(tape) = &mut self.tape {
             tape.tick(now, snapshot, &tick, &self.engine, &self.origins);
         }
+        self.shadows.tick(now, &self.engine, snapshot);
         tick
     }
 
     /// See [`Engine::record`].
     pub fn record(&mut self, record: &Record) {
         self.engine.record(record);
+        self.shadows.hear(record);
         self.note(|| Call::Record(*record));
     }
 
@@ -100,6 +116,7 @@ impl Recorder {
     /// See [`Engine::remove`].
     pub fn remove(&mut self, slot: Slot) {
         self.engine.remove(slot);
+        self.shadows.remove(slot);
         self.origins.remove(slot);
         self.note(|| Call::Remove(slot));
     }

@@ -238,6 +238,8 @@ impl Agent {
             },
             Origin::new(&path, &selected.policy),
         );
+        let beside = selected.shadow.as_ref().map(|(_, shadow)| *shadow);
+        self.engine.shadow(slot, epoch, beside);
         self.claim_children(slot, &path);
         self.watch(slot, &group, &limits, selected.mode);
         let Adopted { cpu, memory } = adopted.unwrap_or_default();
@@ -258,8 +260,9 @@ impl Agent {
             slot,
             epoch,
             name: self.identities.name(&path, &identity),
+            objective: selected.objective(),
             policy: selected.policy,
-            objective: selected.rule.objective(),
+            shadow: selected.shadow.map(|(name, _)| name),
             mode: selected.mode,
             asked: None,
             pinned: false,

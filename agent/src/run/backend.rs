@@ -13,7 +13,8 @@ use crate::{
     api::{
         backend::{Backend, Refusal},
         view::{
-            Adoption, Detail, Entry, Finding, Processes, Recording, Released, Status, Why, Workload,
+            Adoption, Comparison, Detail, Entry, Finding, Processes, Recording, Released, Status,
+            Why, Workload,
         },
     },
     sense::runtime::Runtimes,
@@ -117,6 +118,16 @@ impl Backend for Shared {
                     .into(),
             )
         })
+    }
+
+    fn compare(&self, path: Option<&str>) -> Result<Vec<Comparison>, Refusal> {
+        let agent = self.asked();
+        let Some(path) = path else {
+            return Ok(agent.compare_all());
+        };
+        let slot = agent.workloads.at(path).ok_or_else(|| gone(path))?;
+        let workload = agent.workloads.get(slot).ok_or_else(|| gone(path))?;
+        Ok(vec![agent.compare(workload)?])
     }
 
     fn processes(&self, path: Option<&str>) -> Result<Processes, Refusal> {

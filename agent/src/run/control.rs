@@ -164,7 +164,10 @@ impl Agent {
             Some(limit.bounds)
         });
         workload.policy = Arc::clone(&selected.policy);
-        workload.objective = selected.rule.objective();
+        workload.objective = selected.objective();
+        let (name, beside) = selected.shadow.clone().unzip();
+        workload.shadow = name;
+        self.engine.shadow(slot, workload.epoch, beside);
         self.engine.reconfigure(
             slot,
             selected.rule,

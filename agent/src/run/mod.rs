@@ -4,6 +4,7 @@ mod adopt;
 mod adoptions;
 mod agent;
 mod backend;
+mod compare;
 mod control;
 mod cost;
 mod cost_view;

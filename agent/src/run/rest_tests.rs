@@ -94,6 +94,7 @@ impl Ticking {
             name: path.into(),
             policy: "test".into(),
             mode,
+            shadow: None,
             objective: None,
             asked: None,
             pinned: false,

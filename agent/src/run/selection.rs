@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trimtab_core::{
-    decide::{Bounds, Entitlement, Policy, Settings},
+    decide::{Bounds, Entitlement, Objective, Policy, Settings, Shadow},
     signal::{Amount, Mode, Resource},
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Selected {
     pub(super) bounds: [Option<Bounds>; 2],
     /// The kernel's `cpu.weight`, where that alone is to share CPU out.
     pub(super) cpu_weight: Option<u16>,
+    /// What is asked beside it, and what that is called.
+    pub(super) shadow: Option<(Arc<str>, Shadow)>,
     /// Whether the policy names the group outright, not by a pattern.
     pub(super) named: bool,
 }
@@ -27,6 +29,13 @@ impl Selected {
     /// Which resources are to be managed.
     pub(super) fn manages(&self) -> [bool; 2] {
         self.bounds.each_ref().map(Option::is_some)
+    }
+
+    /// What its latencies are to meet, by its policy or the one that is asked beside it: no more than one
+    /// of both has an objective of its own.
+    pub(super) fn objective(&self) -> Option<Objective> {
+        let beside = || self.shadow.as_ref()?.1.policy.objective();
+        self.rule.objective().or_else(beside)
     }
 }
 
@@ -90,6 +99,12 @@ impl Selection {
     }
 
     fn selected(&self, policy: &config::Policy) -> Selected {
+        let node = self.node[Resource::Cpu.index()];
+        let shadow = self.config.shadow_of(policy).and_then(|other| {
+            let bounds = other.cpu?.map(|share| share.of(node));
+            let policy = other.kind;
+            Some((other.name.as_str().into(), Shadow { policy, bounds }))
+        });
         Selected {
             named: false,
             policy: policy.name.as_str().into(),
@@ -101,6 +116,7 @@ impl Selection {
                 let node = self.node[resource.index()];
                 Some(policy.bounds(resource)?.map(|share| share.of(node)))
             }),
+            shadow,
         }
     }
 }

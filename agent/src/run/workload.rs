@@ -42,7 +42,9 @@ pub(super) struct Workload {
     pub(super) name: String,
     /// The policy that selected it.
     pub(super) policy: Arc<str>,
-    /// What its latencies are to meet, by that policy.
+    /// The policy that is asked beside that one.
+    pub(super) shadow: Option<Arc<str>>,
+    /// What its latencies are to meet, by one of these policies.
     pub(super) objective: Option<Objective>,
     /// What may be done with decisions about it.
     pub(super) mode: Mode,

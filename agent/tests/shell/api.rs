@@ -20,7 +20,7 @@ use trimtab_core::signal::Mode;
 
 use crate::{
     fake::{self, Agent},
-    views::recording,
+    views::{comparison, recording},
 };
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -65,6 +65,8 @@ fn every_call_comes_back_as_it_went() {
             10_000_000_000,
             "the default"
         );
+        assert_eq!(client.compare("web").await.unwrap(), [comparison("web")]);
+        assert_eq!(client.compare("").await.unwrap().len(), 2);
         assert_eq!(
             client.processes("web").await.unwrap(),
             fake::processes(Some("web"))
@@ -381,6 +383,7 @@ fn a_reader_reads_and_changes_nothing() {
         &["show", "web"],
         &["explain", "web"],
         &["why", "web"],
+        &["compare"],
         &["processes", "web", "--window", "1ms"],
         &["doctor"],
     ] {

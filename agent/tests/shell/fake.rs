@@ -13,17 +13,17 @@ use trimtab::{
         Backend, Refusal, Server,
         auth::Groups,
         view::{
-            Adoption, Bound, Counters, Detail, EnergyShare, Entry, EntryKind, Feedback, Finding,
-            FindingState, GpuShare, HeldBack, Identity, Input, Outcome, Process, Processes,
-            Quantity, Reason, Recording, Released, ResourceState, Signals, Stage, Status,
-            TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
+            Adoption, Bound, Comparison, Counters, Detail, EnergyShare, Entry, EntryKind, Feedback,
+            Finding, FindingState, GpuShare, HeldBack, Identity, Input, Outcome, Process,
+            Processes, Quantity, Reason, Recording, Released, ResourceState, Signals, Stage,
+            Status, TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
         },
     },
     identity::container::Qos,
 };
 use trimtab_core::signal::{Mode, Resource};
 
-use crate::views::{cost, energy, gpus, recording, room, runtimes, stalls};
+use crate::views::{comparison, cost, energy, gpus, recording, room, runtimes, stalls};
 
 /// The program under test: the one that was built with these tests, or, where they run on another
 /// machine, the one that `TRIMTAB_BIN` names.
@@ -360,6 +360,13 @@ impl Backend for Fake {
 
     fn why(&self, path: &str, window: Duration) -> Result<Why, Refusal> {
         Ok(why(path.trim_start_matches("/demo/"), window))
+    }
+
+    fn compare(&self, path: Option<&str>) -> Result<Vec<Comparison>, Refusal> {
+        let names = path.map_or(vec!["db", "web"], |path| {
+            vec![path.trim_start_matches("/demo/")]
+        });
+        Ok(names.into_iter().map(comparison).collect())
     }
 
     fn processes(&self, path: Option<&str>) -> Result<Processes, Refusal> {

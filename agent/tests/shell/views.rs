@@ -1,9 +1,11 @@
-//! What the fake agent shows of the node, of stalls and of a recording: no field is what it is by default.
+//! What the fake agent shows of the node, of stalls, of a recording and of shadows: no field is what it is by default.
 
 use trimtab::api::view::{
-    Block, Cost, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState, Gpus, Lacks, Latency,
-    Pressure, Pressures, ProgramCost, Reclaim, Recording, Room, Runtime, Shed, Stalls,
+    Block, Comparison, Cost, Course, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState,
+    Gpus, Lacks, Latency, Pressure, Pressures, ProgramCost, Quantity, Reclaim, Recording, Room,
+    Runtime, Shed, Stalls,
 };
+use trimtab_core::signal::Resource;
 
 /// One runtime, of which everything is known.
 pub(crate) fn runtimes() -> Vec<Runtime> {
@@ -175,5 +177,29 @@ pub(crate) fn recording() -> Recording {
         bytes: 2,
         segments: 3,
         trouble: Some("four".into()),
+    }
+}
+
+/// A comparison with a value of its own in every field.
+pub(crate) fn comparison(name: &str) -> Comparison {
+    let course = |policy: &str, first: u64| Course {
+        policy: policy.into(),
+        limit: Quantity::MicroCpus(first),
+        mean_limit: Quantity::MicroCpus(first + 1),
+        mean_held: Quantity::MicroCpus(first + 2),
+        changes: first + 3,
+        turns: first + 4,
+        short_ns: first + 5,
+        slack_per_mille: (first > 20).then_some(-7),
+    };
+    Comparison {
+        workload: name.into(),
+        path: format!("/demo/{name}"),
+        resource: Resource::Cpu,
+        age_ns: 1,
+        compared_ns: 2,
+        used: Quantity::MicroCpus(3),
+        active: course("web", 10),
+        shadow: course("tight", 30),
     }
 }

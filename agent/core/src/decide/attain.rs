@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::reason::Input;
 use super::settings::Policy;
 use crate::signal::{Amount, Nanos, Resource};
-use crate::snapshot::WorkloadSignals;
+use crate::snapshot::{LatencySignals, WorkloadSignals};
 
 impl Engine {
     /// Tells what has ended over the tick to a workload whose policy has an objective. What has been learned counts only
@@ -20,19 +20,31 @@ impl Engine {
         }
         let control = workload.controls[resource.index()].as_ref();
         let armed = control.is_some_and(|control| self.armed(workload, control));
-        let Some(control) = self.control(signals.slot, resource) else {
+        if let Some(control) = self.control(signals.slot, resource) {
+            control.attain(now, elapsed, signals.latency, armed);
+        }
+    }
+}
+
+impl Control {
+    /// The same for one limit; `ended`: what has ended, if anything tells.
+    pub(super) fn attain(
+        &mut self,
+        now: Nanos,
+        elapsed: Nanos,
+        ended: Option<LatencySignals>,
+        armed: bool,
+    ) {
+        let Some(ended) = ended else {
+            (self.attainment, self.own) = (None, None);
             return;
         };
-        let Some(ended) = signals.latency else {
-            (control.attainment, control.own) = (None, None);
-            return;
-        };
-        let attainment = control.attainment.get_or_insert_default();
-        attainment.push(now, elapsed, control.usage.latest(), ended);
-        let own = attainment.own(control.usage.least());
-        control.own = own
-            .filter(|_| armed && control.bounds.trim)
-            .map(|own| steady(control.own, own));
+        let attainment = self.attainment.get_or_insert_default();
+        attainment.push(now, elapsed, self.usage.latest(), ended);
+        let own = attainment.own(self.usage.least());
+        self.own = own
+            .filter(|_| armed && self.bounds.trim)
+            .map(|own| steady(self.own, own));
     }
 }
 

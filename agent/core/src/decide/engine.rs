@@ -420,7 +420,7 @@ fn show(bounds: &[Option<Bounds>; 2]) -> bool {
 }
 
 /// How long a policy looks back.
-fn window(policy: &Policy) -> Nanos {
+pub(super) fn window(policy: &Policy) -> Nanos {
     match policy {
         Policy::Threshold(_) => Nanos::MINUTE,
         Policy::Headroom(headroom) => headroom.window,

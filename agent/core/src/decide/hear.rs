@@ -58,7 +58,7 @@ impl Engine {
             None => {
                 control.known = spend.to;
                 control.seq = spend.seq;
-                control.lifted(spend);
+                control.lifted(spend, Some(spend.seq));
             }
             Some(Denial::WriteFailed) => {
                 control.known = spend.from;

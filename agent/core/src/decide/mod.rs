@@ -10,7 +10,7 @@
 //!
 //! Whatever the fast loop does it tells as a [`Record`].
 //!
-//! Beside both, [`Shedding`] keeps the agent itself within its [`Budget`].
+//! Beside both, [`Shadows`] follow what other policies would have done, and [`Shedding`] keeps the agent itself within its [`Budget`].
 
 mod again;
 pub mod arbitrate;
@@ -43,6 +43,7 @@ mod scene;
 pub mod sentence;
 pub mod settings;
 pub mod settle;
+pub mod shadow;
 pub mod spend;
 pub mod thresholds;
 mod tick;
@@ -70,6 +71,7 @@ pub use settings::{
     WorkloadSpec,
 };
 pub use settle::{adopt, audit, refit, release, settle, unsettle};
+pub use shadow::{Beside, Course, Shadow, Shadows};
 pub use spend::{refund, spend, written};
 pub use thresholds::Thresholds;
 pub use trial::{Outcome, Verdict};

@@ -4,8 +4,8 @@
 use crate::world::kernel::{Group, Version};
 use crate::world::{self, World};
 use trimtab_core::decide::{
-    Bounds, Entitlement, GiveBack, Headroom, Policy, Predictive, Priority, Record, Settings, Slo,
-    Threshold,
+    Bounds, Entitlement, GiveBack, Headroom, Policy, Predictive, Priority, Record, Settings,
+    Shadow, Slo, Threshold,
 };
 use trimtab_core::signal::{Amount, Cause, Mode, Nanos, Resource};
 use trimtab_core::snapshot::Snapshot;
@@ -231,6 +231,11 @@ fn step(world: &mut World, random: &mut Random, late: &mut Option<Snapshot>) {
 }
 
 fn run(seed: u64, version: Version, steps: u32) -> World {
+    run_beside(seed, version, steps, None)
+}
+
+/// The same, every workload with this shadow.
+pub(crate) fn run_beside(seed: u64, version: Version, steps: u32, shadow: Option<Shadow>) -> World {
     let settings = Settings {
         reserve: [Amount(100_000), Amount(1 << 30)],
         newborn: Nanos(5 * Nanos::SECOND.0),
@@ -238,6 +243,7 @@ fn run(seed: u64, version: Version, steps: u32) -> World {
         ..Settings::default()
     };
     let mut world = World::new(version, 8, settings);
+    world.shadow = shadow;
     let mut random = Random(seed);
     let mut late = None;
     for _ in 0..steps {

@@ -11,6 +11,7 @@ mod giving;
 mod invariants;
 mod life;
 mod policies;
+mod shadows;
 mod sharing;
 mod visible;
 mod world;

@@ -3,6 +3,7 @@
 //! Towards protobuf nothing can fail. Back, a field that must be there may be missing when the
 //! other side is of another version: that is [`Malformed`].
 
+mod compare;
 mod cost;
 mod energy;
 mod feedback;

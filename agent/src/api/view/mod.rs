@@ -2,6 +2,7 @@
 //!
 //! Every number carries its unit in its name; a [`Quantity`] carries it in its variant.
 
+mod compare;
 mod cost;
 mod energy;
 mod feedback;
@@ -19,6 +20,7 @@ mod why;
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::{Amount, Mode, Resource};
 
+pub use compare::{Comparison, Course};
 pub use cost::{Cost, ProgramCost, Shed};
 pub use energy::{Energy, EnergyShare, EnergyState};
 pub use feedback::{Bound, Feedback, HeldBack, Outcome, Stage, TrialSignals};

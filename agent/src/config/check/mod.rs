@@ -9,6 +9,7 @@ mod matching;
 mod memory;
 mod policy;
 mod record;
+mod shadow;
 mod visible;
 
 use std::ops::{Range, RangeInclusive};

@@ -11,7 +11,7 @@ use trimtab_core::{
     signal::Nanos,
 };
 
-use super::Checker;
+use super::{Checker, shadow::shadows};
 use crate::config::{
     raw,
     schema::{Identity, Policy},
@@ -36,11 +36,13 @@ impl Checker<'_> {
     ) -> Vec<Policy> {
         let mut lines: HashMap<String, usize> = HashMap::new();
         let mut policies: Vec<Policy> = Vec::new();
+        let shadows = shadows(&raw);
         for policy in raw {
             let span = policy.span();
             let policy = policy.into_inner();
             let name = self.name(policy.name.as_ref(), span.clone(), &mut lines);
-            let select = self.select(&policy, span.clone());
+            let is_shadow = shadows.iter().any(|shadow| *shadow.get_ref() == name);
+            let select = self.select(&policy, is_shadow, span.clone());
             let matching = self.matching(policy.r#match.as_ref(), identity);
             let place = policy.select.as_ref().map_or(span, Spanned::span);
             let policy = Policy {
@@ -50,6 +52,7 @@ impl Checker<'_> {
             self.reached(place, &policy, &policies);
             policies.push(policy);
         }
+        self.shadows(&shadows, &policies);
         policies
     }
 
@@ -100,9 +103,10 @@ impl Checker<'_> {
         name
     }
 
-    fn select(&mut self, policy: &raw::Policy, place: Range<usize>) -> Selector {
+    /// One that is another's shadow need not select anything.
+    fn select(&mut self, policy: &raw::Policy, is_shadow: bool, place: Range<usize>) -> Selector {
         let Some(key) = &policy.select else {
-            if policy.r#match.is_none() {
+            if policy.r#match.is_none() && !is_shadow {
                 self.wrong(
                     place,
                     "the policy selects nothing",
@@ -170,6 +174,7 @@ impl Checker<'_> {
         let pace = self.pace(&raw);
         Policy {
             mode: raw.mode.map_or(default.mode, Spanned::into_inner),
+            shadow: raw.shadow.map(Spanned::into_inner),
             kind,
             entitlement,
             by_weight,

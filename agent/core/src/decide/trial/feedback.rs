@@ -39,15 +39,16 @@ impl Control {
         });
     }
 
-    /// The fast loop has lifted: a trim just before was wrong.
-    pub(in crate::decide) fn lifted(&mut self, spend: &Spend) {
+    /// The fast loop has lifted: a trim just before was wrong. `seq`: as which of all changes, `None` for a lift that
+    /// only would have been.
+    pub(in crate::decide) fn lifted(&mut self, spend: &Spend, seq: Option<u64>) {
         let now = spend.event.time;
         let warned = matches!(spend.event.cause, Cause::QuotaNear | Cause::MemoryNear);
         self.changed(now, spend.from, spend.to, None);
         let trimmed = self.trials.cut(now).is_some();
         self.trials.open(Change {
             at: now,
-            seq: Some(spend.seq),
+            seq,
             from: spend.from,
             to: spend.to,
             by: By::Lift { warned },

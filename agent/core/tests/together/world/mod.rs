@@ -6,8 +6,8 @@ pub(crate) mod kernel;
 
 use kernel::{Group, Kernel, Version};
 use trimtab_core::decide::{
-    Bounds, Desk, Engine, Entitlement, Envelope, Policy, Record, Settings, Settle, Tick,
-    WorkloadSpec,
+    Bounds, Desk, Engine, Entitlement, Envelope, Policy, Record, Settings, Settle, Shadow, Shadows,
+    Tick, WorkloadSpec,
 };
 use trimtab_core::signal::{Amount, Event, Mode, Nanos, Resource, Slot};
 use trimtab_core::snapshot::{
@@ -24,6 +24,9 @@ pub(crate) type Failures = u32;
 pub(crate) struct World {
     pub(crate) kernel: Kernel,
     pub(crate) engine: Engine,
+    pub(crate) shadows: Shadows,
+    /// What every workload is given that is adopted.
+    pub(crate) shadow: Option<Shadow>,
     pub(crate) settings: Settings,
     pub(crate) desk: Desk,
     pub(crate) epochs: Vec<u32>,
@@ -55,6 +58,8 @@ impl World {
                 groups: Vec::new(),
             },
             engine: Engine::new(settings),
+            shadows: Shadows::default(),
+            shadow: None,
             settings,
             desk: Desk::new(SLOTS),
             epochs: Vec::new(),
@@ -113,6 +118,8 @@ impl World {
             bounds,
         };
         let updates = self.engine.adopt(to_slot(slot), self.epochs[slot], spec);
+        self.shadows
+            .set(to_slot(slot), self.epochs[slot], self.shadow);
         let old = self.desk.adopt(to_slot(slot), Box::default(), &updates);
         assert!(old.is_none(), "the slot was not free");
     }
@@ -121,6 +128,7 @@ impl World {
     pub(crate) fn remove(&mut self, slot: usize) {
         self.kernel.groups[slot] = None;
         self.engine.remove(to_slot(slot));
+        self.shadows.remove(to_slot(slot));
         let row = self.desk.release(to_slot(slot));
         assert!(row.is_some(), "nothing was there");
     }
@@ -230,8 +238,10 @@ impl World {
     pub(crate) fn tick_on(&mut self, snapshot: &Snapshot) -> Tick {
         for record in std::mem::take(&mut self.records) {
             self.engine.record(&record);
+            self.shadows.hear(&record);
         }
         let tick = self.engine.tick(Nanos(self.now), snapshot);
+        self.shadows.tick(Nanos(self.now), &self.engine, snapshot);
         for (resource, size) in Resource::ALL.into_iter().zip(tick.pools) {
             self.desk.resize(resource, size);
         }
