@@ -13,3 +13,4 @@ pub mod record;
 pub mod score;
 pub mod signal;
 pub mod snapshot;
+pub mod tune;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     agent, check_config, compare, doctor, explain, history, join, mode, pause, pin, processes,
-    record, replay, restore, run, show, status, watch, why, workloads,
+    record, replay, restore, run, show, status, tune, watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -76,6 +76,8 @@ pub(super) enum Command {
     History(history::Args),
     /// Replay history on a simulated node under several policies, and score them
     Replay(replay::Args),
+    /// Look for parameters of a policy that do better on history than those it has
+    Tune(tune::Args),
     /// Put back the limits that an agent which is gone has changed
     Restore(restore::Args),
     /// Run a command as a workload of its own

@@ -12,7 +12,7 @@ use super::{
     doctor,
     exit::{IO, USAGE},
     explain, history, join, mode, output, pause, pin, processes, record, replay, restore, run,
-    show, status, watch, why, workloads,
+    show, status, tune, watch, why, workloads,
 };
 
 /// The whole of `main`: parses the arguments, does what they say, reports failure on stderr.
@@ -60,6 +60,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Record(args) => record::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Replay(args) => replay::run(&args, context),
+        Command::Tune(args) => tune::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
         Command::Run(args) => run::run(&args, context),
         Command::Join(args) => join::run(&args),

@@ -48,6 +48,7 @@ mod stalls;
 mod stalls_goldens;
 mod status;
 mod table;
+mod tune;
 mod units;
 mod watch;
 mod why;

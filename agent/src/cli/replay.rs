@@ -1,81 +1,37 @@
 //! `trimtab replay`.
 
+mod input;
 mod progress;
 mod render;
 
 use std::{
     fs,
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use trimtab_core::{
-    score::{Price, Rules},
-    signal::Nanos,
-};
+use trimtab_core::score::Price;
 
-use super::{
-    Failure,
-    context::Context,
-    exit::{DATA, USAGE},
-    output::print,
-};
+use super::{Failure, context::Context, exit::DATA, output::print};
 use crate::config::ConfigError;
-use crate::replay::{
-    self, Chosen, Columns, Figures, Half, Options, Policy, ReadError, Report, Source, State,
-    StateError, Together,
-};
+use crate::replay::{self, Figures, Options, Policy, ReadError, State, StateError};
+
+pub(super) use input::{Input, Part, usage};
 
 /// Options of `trimtab replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Files, directories of files, or a directory with an index.csv; FORMAT:PATH where the name
-    /// does not tell the format
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<String>,
+    #[command(flatten)]
+    input: Input,
 
     /// A policy, or NAME:NUMBER; may be given several times [default: all]. With --config, what that
     /// file says is one more
     #[arg(long = "policy", value_name = "NAME")]
     policies: Vec<String>,
 
-    /// The format of all paths that do not name one
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<String>,
-
-    /// What the columns of a table mean, as in time=t:s,cpu=use:cores
-    #[arg(long, value_name = "MAP")]
-    columns: Option<String>,
-
     /// Which half of the series; policies are tuned on one and reported on the other
     #[arg(long, value_enum, default_value_t = Part::All)]
     half: Part,
-
-    /// One in so many series, by a hash of their names
-    #[arg(long, value_name = "N", default_value = "1")]
-    one_in: NonZeroU64,
-
-    /// So many series on one node, as its workloads [default: a node each, with room enough]
-    #[arg(long, value_name = "N")]
-    together: Option<NonZeroUsize>,
-
-    /// What such a node has, in percent of what its workloads begin with
-    #[arg(
-        long,
-        value_name = "PERCENT",
-        default_value = "100",
-        requires = "together"
-    )]
-    room: NonZeroU32,
-
-    /// Only so much of the beginning of each series [default: all of it]
-    #[arg(long, value_name = "HOURS")]
-    most_hours: Option<NonZeroU64>,
-
-    /// How late work may be before a minute counts as missed
-    #[arg(long, value_name = "TIME", default_value = "200ms")]
-    objective: humantime::Duration,
 
     /// What holding one CPU for an hour costs, in any currency
     #[arg(long, value_name = "PRICE", value_parser = price)]
@@ -84,10 +40,6 @@ pub(super) struct Args {
     /// What holding one GiB for an hour costs
     #[arg(long, value_name = "PRICE", value_parser = price)]
     memory_price: Option<Price>,
-
-    /// How many series are run at once [default: as many as there are CPUs]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
 
     /// Keep finished scores in a file, and begin with those that are in it
     #[arg(long, value_name = "FILE")]
@@ -102,26 +54,20 @@ pub(super) struct Args {
     html: Option<PathBuf>,
 }
 
-/// Which half of the series.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Part {
-    Tuning,
-    Reporting,
-    All,
-}
-
 pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
-    let columns = args.columns.as_deref().map(Columns::parse).transpose();
-    let columns = columns.map_err(|error| usage(error.into()))?;
+    let (sources, unfound) = args.input.sources()?;
     let policies = args.policies(context.config.as_deref())?;
-    let options = args.options();
+    let options = Options {
+        each: args.each,
+        draw: args.html.is_some(),
+        ..args.input.options(args.half)
+    };
     let state = args.resume.as_deref().map(State::open).transpose()?;
-    let (sources, unfound) = args.sources(columns.as_ref());
     let told = progress::Lines::new(state.as_ref());
     let mut report = replay::replay(&sources, &policies, &options, state, &|now| told.tell(now))?;
     report.refused.splice(0..0, unfound);
     if report.series() == 0 {
-        return Err(nothing(&report));
+        return Err(nothing(&report.refused));
     }
     let prices = [args.cpu_price, args.memory_price];
     let figures = Figures::of(&report, &policies, &options, prices);
@@ -151,51 +97,6 @@ impl Args {
         }
         Ok(configured.into_iter().chain(others).collect())
     }
-
-    fn options(&self) -> Options {
-        let default = Options::default();
-        let objective = u64::try_from(self.objective.as_nanos()).unwrap_or(u64::MAX);
-        let hours = |hours: NonZeroU64| Nanos(hours.get().saturating_mul(60 * Nanos::MINUTE.0));
-        Options {
-            chosen: Chosen {
-                half: match self.half {
-                    Part::Tuning => Some(Half::Tuning),
-                    Part::Reporting => Some(Half::Reporting),
-                    Part::All => None,
-                },
-                one_in: self.one_in,
-            },
-            together: self.together.map(|workloads| Together {
-                workloads,
-                room: self.room,
-            }),
-            most: self.most_hours.map(hours),
-            microbursts: None,
-            rules: Rules {
-                objective: Nanos(objective),
-                ..default.rules
-            },
-            threads: self.threads.unwrap_or(default.threads),
-            each: self.each,
-            draw: self.html.is_some(),
-        }
-    }
-
-    /// What is to be read, and what cannot be found.
-    fn sources(&self, columns: Option<&Columns>) -> (Vec<Source>, Vec<ReadError>) {
-        let (mut sources, mut unfound) = (Vec::new(), Vec::new());
-        for path in &self.paths {
-            let given = match &self.format {
-                Some(format) if !path.contains(':') => format!("{format}:{path}"),
-                _ => path.clone(),
-            };
-            match Source::find(&given, columns) {
-                Ok(found) => sources.extend(found),
-                Err(error) => unfound.push(error),
-            }
-        }
-        (sources, unfound)
-    }
 }
 
 fn configured(path: &Path) -> Result<Policy, Failure> {
@@ -219,13 +120,9 @@ fn price(text: &str) -> Result<Price, String> {
     micros.parse().map(Price).map_err(|_| wrong())
 }
 
-fn usage(error: anyhow::Error) -> Failure {
-    Failure { code: USAGE, error }
-}
-
 /// Nothing was run: why.
-fn nothing(report: &Report) -> Failure {
-    let refused: Vec<_> = report.refused.iter().map(ToString::to_string).collect();
+pub(super) fn nothing(refused: &[ReadError]) -> Failure {
+    let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
     let error = if refused.is_empty() {
         anyhow::anyhow!(
             "none of the series is to be run: they are too short, about nothing that is simulated, or not in the half, or the part of all, that was asked for"

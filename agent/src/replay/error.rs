@@ -131,6 +131,9 @@ pub enum Wrong {
     /// Not the JSON that it should be.
     #[error("{0}")]
     Json(String),
+    /// A recording that is damaged, or of another version.
+    #[error("{0}")]
+    Segment(String),
     /// A counter, which grows and is no use at a time.
     #[error("`{0}` is a counter: it says how much in all, not how much at a time")]
     Counter(String),
@@ -190,6 +193,7 @@ impl Wrong {
             Self::Pair { .. } => "give both files of the same version",
             Self::LongSeries(_) => "split the file, or thin it out",
             Self::Json(_) => "give the whole answer to a range query (`/api/v1/query_range`)",
+            Self::Segment(_) => "`trimtab record verify` says what of it can be read",
             Self::Counter(_) => {
                 "query its rate, as in `rate(container_cpu_usage_seconds_total[5m])`"
             }

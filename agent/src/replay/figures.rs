@@ -344,7 +344,7 @@ impl ResourceFigures {
 }
 
 impl Refused {
-    fn of(error: &ReadError) -> Self {
+    pub(crate) fn of(error: &ReadError) -> Self {
         Self {
             file: error.file.display().to_string(),
             line: error.line,

@@ -25,6 +25,7 @@ mod source;
 mod unit;
 
 pub use columns::{Columns, ColumnsError};
+pub(crate) use digest::Digest;
 pub use error::{ReadError, Wrong};
 pub use figures::{
     Figures, NodeFigures, PolicyFigures, Prices, Refused, RequestFigures, ResourceFigures,

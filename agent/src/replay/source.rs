@@ -46,7 +46,7 @@ impl Source {
         if given.contains(':') && !path.exists() {
             return Err(Wrong::WhichFormat.at(path, None));
         }
-        let told = [Format::Csv, Format::Prometheus]
+        let told = [Format::Csv, Format::Prometheus, Format::Recording]
             .into_iter()
             .find(|format| format.reads(given));
         match told.filter(|_| !path.is_dir()) {

@@ -77,7 +77,9 @@ fn every_format_is_read() {
             )
         })
         .collect();
-    for format in Format::ALL {
+    // Recordings are no text: they have tests of their own.
+    let text = Format::ALL.into_iter();
+    for format in text.filter(|format| *format != Format::Recording) {
         let begin = format!("{} ", format.name());
         assert!(
             read.iter().any(|(_, told)| told.starts_with(&begin)),

@@ -11,6 +11,7 @@ mod nab;
 mod nezha;
 mod planetlab;
 mod prometheus;
+mod recording;
 mod table;
 mod wide;
 
@@ -30,6 +31,8 @@ pub enum Format {
     Csv,
     /// The answer to a range query.
     Prometheus,
+    /// A segment of a recording of ours.
+    Recording,
     /// Machines of a hosting provider, a month of 2013 (GWA-T-12).
     Bitbrains,
     /// Jobs of Google's cluster of 2011, summed.
@@ -50,9 +53,10 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Csv,
         Self::Prometheus,
+        Self::Recording,
         Self::Bitbrains,
         Self::Google2011,
         Self::Planetlab,
@@ -68,6 +72,7 @@ impl Format {
         match self {
             Self::Csv => ["csv"; 2],
             Self::Prometheus => ["prometheus"; 2],
+            Self::Recording => ["recording"; 2],
             Self::Bitbrains => ["bitbrains", "bitbrains-rnd"],
             Self::Google2011 => ["google2011", "google2011-gcd"],
             Self::Planetlab => ["planetlab"; 2],
@@ -106,6 +111,7 @@ impl Format {
             // The other half is read along with it.
             Self::Google2011 | Self::Planetlab => file == "cpu.csv",
             Self::Prometheus => kind == Some("json"),
+            Self::Recording => kind == Some("trimrec"),
             Self::AutothrottleRps => kind == Some("txt"),
             _ => kind == Some("csv") && file != "index.csv",
         }
@@ -126,6 +132,7 @@ impl Format {
         Ok(Some(match self {
             Self::Csv => Box::new(table::Table::open(path, given()?, stem(path), None)?),
             Self::Prometheus => Box::new(prometheus::Answer::open(path, given()?)?),
+            Self::Recording => Box::new(recording::open(path)?),
             Self::Bitbrains => Box::new(bitbrains::open(path)?),
             Self::Google2011 => Box::new(google2011::open(path)?),
             Self::Planetlab => Box::new(planetlab::open(path)?),

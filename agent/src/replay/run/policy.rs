@@ -157,6 +157,14 @@ impl Policy {
         })
     }
 
+    /// The same of one that has no text; its name tells its scores from those of others.
+    #[must_use]
+    pub fn of(name: String, config: Config) -> Self {
+        let text = String::new();
+        let law = Law::Configured(Box::new(config), text);
+        Self { name, law }
+    }
+
     /// As it was named.
     #[must_use]
     pub fn name(&self) -> &str {
