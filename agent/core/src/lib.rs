@@ -5,6 +5,7 @@
 //! agent and a replay run the very same code.
 #![forbid(unsafe_code)]
 
+pub mod anomaly;
 pub mod baseline;
 pub mod decide;
 pub mod model;

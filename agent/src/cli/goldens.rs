@@ -112,6 +112,7 @@ pub(super) fn a_status() -> Status {
         resident_bytes: 12 << 20,
         cost: a_cost(),
         journal_seq: 345,
+        anomalies: some_anomalies(),
     }
 }
 
@@ -152,6 +153,31 @@ fn a_cost() -> Cost {
         }],
         ..Cost::default()
     }
+}
+
+fn some_anomalies() -> Vec<Anomaly> {
+    let anomaly = |kind: &str, resource, text: &str, minutes: u64| Anomaly {
+        workload: "nginx".into(),
+        path: "/system.slice/nginx.service".into(),
+        kind: kind.into(),
+        resource,
+        text: text.into(),
+        for_ns: minutes * 60_000_000_000,
+    };
+    vec![
+        anomaly(
+            "leak",
+            Resource::Memory,
+            "leak: 3.1 MiB a minute for 42 min without falling back, 130 MiB in all; the limit of 803 MiB is reached in 2 h 10 min",
+            10,
+        ),
+        anomaly(
+            "beyond-node",
+            Resource::Cpu,
+            "beyond this node: it needs 5 CPU and can have 2.00 CPU here, in 4 of the last 5 min; 3 instances like this one would do",
+            2,
+        ),
+    ]
 }
 
 pub(super) fn a_workload() -> Workload {
@@ -231,6 +257,8 @@ pub(super) fn a_workload() -> Workload {
                 bytes_out: 3 << 30,
             }),
         },
+        anomalies: Vec::new(),
+        beyond: Beyond::default(),
     }
 }
 
@@ -278,8 +306,20 @@ fn workloads_line_up() {
 
 #[test]
 fn show_has_limits_and_what_stands_in_their_way() {
+    let workload = Workload {
+        anomalies: some_anomalies(),
+        beyond: Beyond {
+            hint: Some(Hint {
+                instances: 3,
+                demand: cpu(5_000_000),
+                capacity: cpu(2_000_000),
+            }),
+            balancing_weight: Some(12),
+        },
+        ..a_workload()
+    };
     let detail = Detail {
-        workload: a_workload(),
+        workload,
         children: vec![
             "/system.slice/nginx.service/a".into(),
             "/system.slice/nginx.service/b".into(),

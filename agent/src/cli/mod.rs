@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod agent;
+mod anomalies;
 mod args;
 mod check_config;
 mod compare;

@@ -3,7 +3,7 @@
 use std::{fmt::Write, process::ExitCode};
 
 use super::{
-    Failure,
+    Failure, anomalies,
     context::Context,
     energy, gpus, identity, journal,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
@@ -99,6 +99,12 @@ fn about(detail: &Detail) -> String {
     let signals = signals(&workload.signals);
     if !signals.is_empty() {
         line("signals", signals.join("; "));
+    }
+    for (label, text) in anomalies::lines(&workload.anomalies) {
+        line(label, text);
+    }
+    if let Some((label, text)) = anomalies::balance(&workload.beyond) {
+        line(label, text);
     }
     for (label, text) in stalls::lines(&detail.stalls) {
         line(label, text);

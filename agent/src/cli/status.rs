@@ -5,7 +5,7 @@ use std::{fmt::Write, process::ExitCode};
 use trimtab_core::signal::Resource;
 
 use super::{
-    Failure,
+    Failure, anomalies,
     context::Context,
     cost, energy, gpus, identity,
     output::{BAD, FAINT, FAIR, HEAD, paint, print},
@@ -88,6 +88,10 @@ pub(super) fn render(status: &Status) -> String {
     if !status.pools.is_empty() {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}", pools(&status.pools));
+    }
+    if let Some(found) = anomalies::table(&status.anomalies) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{found}");
     }
     if let Some(devices) = gpus::devices(&status.gpus) {
         // Writing to a string cannot fail.

@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) probes: Probes,
     pub(super) gpu: Gpu,
     pub(super) energy: Energy,
+    pub(super) anomalies: Anomalies,
     pub(super) identity: Identity,
     pub(super) record: Record,
     pub(super) policy: Vec<Spanned<Policy>>,
@@ -113,6 +114,13 @@ pub(super) struct Gpu {
 pub(super) struct Energy {
     pub(super) enabled: Key<bool>,
     pub(super) powercap: Key<PathBuf>,
+}
+
+/// `[anomalies]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Anomalies {
+    pub(super) enabled: Key<bool>,
 }
 
 /// `[identity]`.

@@ -27,6 +27,8 @@ pub struct Config {
     pub gpu: Gpu,
     /// `[energy]`.
     pub energy: Energy,
+    /// `[anomalies]`.
+    pub anomalies: Anomalies,
     /// `[identity]`.
     pub identity: Identity,
     /// `[record]`.
@@ -207,6 +209,19 @@ impl Default for Energy {
             enabled: true,
             powercap: PathBuf::from("/sys/class/powercap"),
         }
+    }
+}
+
+/// What is looked for that is out of the ordinary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anomalies {
+    /// Whether anything is.
+    pub enabled: bool,
+}
+
+impl Default for Anomalies {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

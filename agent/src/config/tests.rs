@@ -171,6 +171,7 @@ fn every_key_is_documented() {
         ("[probes]", "probes."),
         ("[gpu]", "gpu."),
         ("[energy]", "energy."),
+        ("[anomalies]", "anomalies."),
         ("[identity]", "identity."),
         ("[record]", "record."),
         ("[[policy]]", "policy."),

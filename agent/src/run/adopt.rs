@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use trimtab_core::{
+    anomaly::Watch,
     decide::{Bounds, EnvelopeUpdate, WorkloadSpec},
     model::Waiting,
     record::Origin,
@@ -282,6 +283,7 @@ impl Agent {
             tcp: None,
             requests_per_s: 0,
             waiting: Waiting::default(),
+            watch: Watch::new(now, slot),
             used: [Amount::ZERO; 2],
             above: [None, None],
             counters: crate::api::view::Counters::default(),

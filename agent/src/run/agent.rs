@@ -172,6 +172,7 @@ impl Agent {
             &mut self.scratch,
         );
         let tick = self.engine.tick(now, &reading.snapshot);
+        self.find_anomalies(now, &reading.snapshot);
         for (slot, unused) in reading.unused.drain(..) {
             self.send(Command::Unused(slot, unused, now));
         }

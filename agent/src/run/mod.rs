@@ -3,6 +3,7 @@
 mod adopt;
 mod adoptions;
 mod agent;
+mod anomalies;
 mod backend;
 mod compare;
 mod control;

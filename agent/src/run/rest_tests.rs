@@ -1,4 +1,5 @@
 use trimtab_core::{
+    anomaly::Watch,
     decide::{Bounds, Engine, Entitlement, Policy, Settings, WorkloadSpec},
     model::Waiting,
     signal::{Amount, Mode, Nanos, Resource, Slot},
@@ -114,6 +115,7 @@ impl Ticking {
             tcp: None,
             requests_per_s: 0,
             waiting: Waiting::default(),
+            watch: Watch::new(Nanos(0), slot),
             used: [Amount::ZERO; 2],
             above: [None, None],
             counters: crate::api::view::Counters::default(),

@@ -58,6 +58,7 @@ impl Agent {
                 .try_into()
                 .unwrap_or(u32::MAX),
             room: self.room(),
+            anomalies: self.anomalies(),
             pools: Resource::ALL
                 .into_iter()
                 .map(|resource| self.pool(resource))
@@ -144,6 +145,8 @@ impl Agent {
             gpus: self.gpu_shares(workload),
             energy: self.energy_share(workload),
             signals: workload.signals(),
+            anomalies: self.anomalies_of(workload),
+            beyond: self.beyond(workload),
         }
     }
 

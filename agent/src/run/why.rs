@@ -98,7 +98,7 @@ impl Agent {
     }
 
     /// Whose tasks those of a group are: the workload's own, another one's, or nobody's.
-    fn whose(&self, slot: Slot, id: u64) -> (WaitKind, Option<String>) {
+    pub(super) fn whose(&self, slot: Slot, id: u64) -> (WaitKind, Option<String>) {
         let hierarchy = self.hierarchies.cpu.as_ref().map_or(0, |root| root.id);
         let Some(path) = self.tree.path(hierarchy, id) else {
             return (WaitKind::Group, Some(format!("group {id}, which is gone")));

@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use trimtab_core::{
+    anomaly::Watch,
     decide::{Bounds, Objective},
     model::Waiting,
     signal::{Amount, Mode, Nanos, Resource, Slot},
@@ -84,6 +85,8 @@ pub(super) struct Workload {
     pub(super) requests_per_s: u64,
     /// How its tasks waited for a CPU lately.
     pub(super) waiting: Waiting,
+    /// What is out of the ordinary about it.
+    pub(super) watch: Watch,
     /// Use at the last tick: micro-CPUs, bytes.
     pub(super) used: [Amount; 2],
     /// Path of the level above that limits and is not ours, per resource.

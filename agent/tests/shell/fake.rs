@@ -13,8 +13,8 @@ use trimtab::{
         Backend, Refusal, Server,
         auth::Groups,
         view::{
-            Adoption, Bound, Comparison, Counters, Detail, EnergyShare, Entry, EntryKind, Feedback,
-            Finding, FindingState, GpuShare, HeldBack, Identity, Input, Outcome, Process,
+            Adoption, Anomaly, Beyond, Bound, Comparison, Counters, Detail, EnergyShare, Entry, EntryKind, Feedback,
+            Finding, FindingState, GpuShare, HeldBack, Hint, Identity, Input, Outcome, Process,
             Processes, Quantity, Reason, Recording, Released, ResourceState, Signals, Stage,
             Status, TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
         },
@@ -141,6 +141,26 @@ pub(crate) fn workload(name: &str) -> Workload {
             gpu_millijoules: 23,
         }),
         signals: signals(),
+        anomalies: vec![anomaly(name)],
+        beyond: Beyond {
+            hint: Some(Hint {
+                instances: 24,
+                demand: Quantity::MicroCpus(25),
+                capacity: Quantity::MicroCpus(26),
+            }),
+            balancing_weight: Some(27),
+        },
+    }
+}
+
+fn anomaly(name: &str) -> Anomaly {
+    Anomaly {
+        workload: name.into(),
+        path: format!("/demo/{name}"),
+        kind: "leak".into(),
+        resource: Resource::Memory,
+        text: "It leaks.".into(),
+        for_ns: 28,
     }
 }
 
@@ -271,6 +291,7 @@ pub(crate) fn status() -> Status {
         energy: energy(),
         identity: vec![finding()],
         recording: Some(finding()),
+        anomalies: vec![anomaly("web")],
         ..Status::default()
     }
 }

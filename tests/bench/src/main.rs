@@ -1,5 +1,6 @@
 //! Measures what docs/OVERHEAD.md and the README claim, each against a baseline in the same run.
 
+mod anomalies;
 mod control;
 mod core;
 mod cost;
@@ -65,6 +66,8 @@ enum Bench {
     Core(core::Args),
     /// Every policy on every source of a directory of traces.
     Control(control::Args),
+    /// What would have been found out of the ordinary in recorded history.
+    Anomalies(anomalies::Args),
     /// What a recording takes on disk, per workload and second.
     Record(record::Args),
     /// What the probe of TCP requests says beside a packet capture, and what it costs.
@@ -92,6 +95,7 @@ fn main() -> Result<ExitCode> {
         Bench::Neighbours(args) => neighbours::run(&args, json),
         Bench::Core(args) => core::run(&args, json),
         Bench::Control(args) => control::run(&args, json),
+        Bench::Anomalies(args) => anomalies::run(&args, json),
         Bench::Record(args) => record::run(&args, json),
         Bench::Requests(args) => requests::run(&args, json),
         Bench::Replay(args) => replay::run(&args, json),

@@ -33,7 +33,7 @@ impl Usage {
     /// Takes a tick of CPU in.
     pub fn push_cpu(&mut self, now: Nanos, cpu: &CpuSignals) {
         self.throttling.push(cpu.throttled, cpu.periods);
-        self.push(now, cpu.used, demand(cpu));
+        self.push(now, cpu.used, unhindered(cpu));
     }
 
     /// Takes a tick of memory in. Only what cannot be dropped is demand.
@@ -110,7 +110,7 @@ impl Usage {
 
 /// A quota caps the use that can be seen, so a throttled workload's demand is more: as if each
 /// throttled period could have used twice as much.
-fn demand(cpu: &CpuSignals) -> Amount {
+pub(crate) fn unhindered(cpu: &CpuSignals) -> Amount {
     if cpu.throttled == 0 || cpu.periods == 0 {
         return cpu.used;
     }
@@ -130,10 +130,10 @@ mod tests {
             throttled,
             ..CpuSignals::default()
         };
-        assert_eq!(demand(&cpu(100_000, 0)), Amount(100_000));
-        assert_eq!(demand(&cpu(100_000, 5)), Amount(150_000));
-        assert_eq!(demand(&cpu(100_000, 10)), Amount(200_000));
-        assert_eq!(demand(&cpu(100_000, 99)), Amount(200_000));
+        assert_eq!(unhindered(&cpu(100_000, 0)), Amount(100_000));
+        assert_eq!(unhindered(&cpu(100_000, 5)), Amount(150_000));
+        assert_eq!(unhindered(&cpu(100_000, 10)), Amount(200_000));
+        assert_eq!(unhindered(&cpu(100_000, 99)), Amount(200_000));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Towards protobuf nothing can fail. Back, a field that must be there may be missing when the
 //! other side is of another version: that is [`Malformed`].
 
+mod anomaly;
 mod compare;
 mod cost;
 mod energy;
@@ -138,6 +139,7 @@ impl From<view::Status> for proto::StatusReply {
             enforced: status.enforced,
             pinned: status.pinned,
             room: Some(status.room.into()),
+            anomalies: all(status.anomalies),
             pools: all(status.pools),
             fast_loop: Some(status.fast_loop.into()),
             pressure: Some(status.pressure.into()),
@@ -172,6 +174,7 @@ impl TryFrom<proto::StatusReply> for view::Status {
             enforced: status.enforced,
             pinned: status.pinned,
             room: need(status.room, "room")?,
+            anomalies: each(status.anomalies)?,
             pools: each(status.pools)?,
             fast_loop: need(status.fast_loop, "fast_loop")?,
             pressure: need(status.pressure, "pressure")?,

@@ -24,6 +24,8 @@ impl From<view::Workload> for proto::Workload {
             gpus: all(workload.gpus),
             energy: workload.energy.map(Into::into),
             signals: Some(workload.signals.into()),
+            anomalies: all(workload.anomalies),
+            beyond: Some(workload.beyond.into()),
         }
     }
 }
@@ -50,6 +52,8 @@ impl TryFrom<proto::Workload> for view::Workload {
             gpus: each(workload.gpus)?,
             energy: workload.energy.map(Into::into),
             signals: need(workload.signals, "signals")?,
+            anomalies: each(workload.anomalies)?,
+            beyond: need(workload.beyond, "beyond")?,
         })
     }
 }

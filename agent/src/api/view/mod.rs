@@ -2,6 +2,7 @@
 //!
 //! Every number carries its unit in its name; a [`Quantity`] carries it in its variant.
 
+mod anomaly;
 mod compare;
 mod cost;
 mod energy;
@@ -20,6 +21,7 @@ mod why;
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::{Amount, Mode, Resource};
 
+pub use anomaly::{Anomaly, Beyond, Hint};
 pub use compare::{Comparison, Course};
 pub use cost::{Cost, ProgramCost, Shed};
 pub use energy::{Energy, EnergyShare, EnergyState};
@@ -87,6 +89,8 @@ pub struct Status {
     pub pinned: u32,
     /// How many there may be.
     pub room: Room,
+    /// What is out of the ordinary about workloads, the oldest first.
+    pub anomalies: Vec<Anomaly>,
     /// One pool per resource.
     pub pools: Vec<Pool>,
     /// The thread that answers events.
@@ -192,6 +196,10 @@ pub struct Workload {
     pub energy: Option<EnergyShare>,
     /// How it fares.
     pub signals: Signals,
+    /// What is out of the ordinary about it.
+    pub anomalies: Vec<Anomaly>,
+    /// What whoever scales and balances may want to know of it.
+    pub beyond: Beyond,
 }
 
 /// One resource of one workload.

@@ -1,4 +1,4 @@
-//! `[agent]`, `[fast]`, `[probes]`, `[gpu]` and `[energy]`.
+//! `[agent]`, `[fast]`, `[probes]`, `[gpu]`, `[energy]` and `[anomalies]`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::Checker;
 use crate::config::{
     raw::{self, Key},
     report::instead_of,
-    schema::{Agent, Budget, Energy, Fast, Gpu, Probes, Room, Scheduling},
+    schema::{Agent, Anomalies, Budget, Energy, Fast, Gpu, Probes, Room, Scheduling},
     units::{Memory, Share},
 };
 use crate::probe::Probe;
@@ -270,5 +270,12 @@ impl Checker<'_> {
                 default
             }
         }
+    }
+}
+
+pub(super) fn anomalies(raw: raw::Anomalies) -> Anomalies {
+    let default = Anomalies::default();
+    Anomalies {
+        enabled: raw.enabled.map_or(default.enabled, Spanned::into_inner),
     }
 }

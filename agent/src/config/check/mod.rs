@@ -35,6 +35,7 @@ pub(super) fn check(file: File, source: &str, node: Option<Node>) -> Result<Conf
         probes: checker.probes(file.probes),
         gpu: checker.gpu(file.gpu),
         energy: checker.energy(file.energy),
+        anomalies: agent::anomalies(file.anomalies),
         record: checker.record(file.record),
         policies: checker.policies(file.policy, &identity),
         identity,
