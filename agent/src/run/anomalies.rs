@@ -63,7 +63,12 @@ impl Agent {
         };
         let (cause, text) = match news {
             News::Begins(_) => {
-                tracing::warn!(workload = workload.name, "{text}");
+                // Loads shift every other day on some hosts: that alone is no reason to wake anybody.
+                if matches!(anomaly, Anomaly::Shift(_)) {
+                    tracing::info!(workload = workload.name, "{text}");
+                } else {
+                    tracing::warn!(workload = workload.name, "{text}");
+                }
                 (kind, text)
             }
             News::Ends(_) => {
