@@ -1,6 +1,7 @@
 //! Changing limits through whoever owns them, and putting everything back.
 
 pub mod backend;
+mod ceiling;
 pub mod cgroupfs;
 pub mod deadline;
 pub mod entry;

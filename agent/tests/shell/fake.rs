@@ -8,22 +8,21 @@ use std::{
 };
 
 use tokio::sync::{broadcast, oneshot};
-use trimtab::{
-    api::{
-        Backend, Refusal, Server,
-        auth::Groups,
-        view::{
-            Adoption, Anomaly, Beyond, Bound, Comparison, Counters, Detail, EnergyShare, Entry,
-            EntryKind, Feedback, Finding, FindingState, GpuShare, HeldBack, Hint, Identity, Input,
-            Outcome, Process, Processes, Quantity, Reason, Recording, Released, ResourceState,
-            Signals, Stage, Status, TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
-        },
+use trimtab::api::{
+    Backend, Refusal, Server,
+    auth::Groups,
+    view::{
+        Adoption, Beyond, Bound, Comparison, Counters, Detail, EnergyShare, Entry, EntryKind,
+        Feedback, Finding, FindingState, GpuShare, HeldBack, Hint, Input, Outcome, Process,
+        Processes, Quantity, Reason, Recording, Released, ResourceState, Signals, Stage, Status,
+        TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
     },
-    identity::container::Qos,
 };
 use trimtab_core::signal::{Mode, Resource};
 
-use crate::views::{comparison, cost, energy, gpus, recording, room, runtimes, stalls};
+use crate::views::{
+    anomaly, comparison, cost, energy, gpus, identity, recording, room, runtimes, stalls,
+};
 
 /// The program under test: the one that was built with these tests, or, where they run on another
 /// machine, the one that `TRIMTAB_BIN` names.
@@ -150,40 +149,6 @@ pub(crate) fn workload(name: &str) -> Workload {
             }),
             balancing_weight: Some(27),
         },
-    }
-}
-
-fn anomaly(name: &str) -> Anomaly {
-    Anomaly {
-        workload: name.into(),
-        path: format!("/demo/{name}"),
-        kind: "leak".into(),
-        resource: Resource::Memory,
-        text: "It leaks.".into(),
-        for_ns: 28,
-    }
-}
-
-fn identity() -> Identity {
-    Identity {
-        sources: vec!["systemd".into(), "/run/runtime.sock".into()],
-        unit: Some("unit".into()),
-        description: Some("description".into()),
-        slice: Some("slice".into()),
-        invocation_id: Some("invocation".into()),
-        container: Some("container".into()),
-        container_id: Some("id".into()),
-        image: Some("image".into()),
-        sandbox: true,
-        namespace: Some("namespace".into()),
-        pod: Some("pod".into()),
-        pod_uid: Some("uid".into()),
-        qos: Some(Qos::BestEffort),
-        labels: [("key".to_owned(), "value".to_owned())].into(),
-        cpu_request: Some(Quantity::MicroCpus(16)),
-        cpu_limit: Some(Quantity::MicroCpus(17)),
-        memory_request: None,
-        memory_limit: Some(Quantity::Bytes(18)),
     }
 }
 

@@ -1,11 +1,49 @@
-//! What the fake agent shows of the node, of stalls, of a recording and of shadows: no field is what it is by default.
+//! What the fake agent shows of the node, of stalls, of a recording, of shadows and of who a workload is: no field is what
+//! it is by default.
 
 use trimtab::api::view::{
-    Block, Comparison, Cost, Course, Energy, EnergyState, Gpu, GpuDriver, GpuInstance, GpuState,
-    Gpus, Lacks, Latency, Pressure, Pressures, ProgramCost, Quantity, Reclaim, Recording, Room,
-    Runtime, Shed, Stalls,
+    Anomaly, Block, Comparison, Cost, Course, Energy, EnergyState, Gpu, GpuDriver, GpuInstance,
+    GpuState, Gpus, Identity, Lacks, Latency, Pressure, Pressures, ProgramCost, Quantity, Reclaim,
+    Recording, Room, Runtime, Shed, Stalls,
 };
+use trimtab::identity::container::Qos;
 use trimtab_core::signal::Resource;
+
+/// Something that is out of the ordinary.
+pub(crate) fn anomaly(name: &str) -> Anomaly {
+    Anomaly {
+        workload: name.into(),
+        path: format!("/demo/{name}"),
+        kind: "leak".into(),
+        resource: Resource::Memory,
+        text: "It leaks.".into(),
+        for_ns: 28,
+    }
+}
+
+/// Somebody of whom almost everything is known.
+pub(crate) fn identity() -> Identity {
+    Identity {
+        sources: vec!["systemd".into(), "/run/runtime.sock".into()],
+        unit: Some("unit".into()),
+        description: Some("description".into()),
+        slice: Some("slice".into()),
+        invocation_id: Some("invocation".into()),
+        container: Some("container".into()),
+        container_id: Some("id".into()),
+        image: Some("image".into()),
+        sandbox: true,
+        namespace: Some("namespace".into()),
+        pod: Some("pod".into()),
+        pod_uid: Some("uid".into()),
+        qos: Some(Qos::BestEffort),
+        labels: [("key".to_owned(), "value".to_owned())].into(),
+        cpu_request: Some(Quantity::MicroCpus(16)),
+        cpu_limit: Some(Quantity::MicroCpus(17)),
+        memory_request: None,
+        memory_limit: Some(Quantity::Bytes(18)),
+    }
+}
 
 /// One runtime, of which everything is known.
 pub(crate) fn runtimes() -> Vec<Runtime> {
