@@ -37,6 +37,7 @@ mod policy_goldens;
 #[cfg(test)]
 mod process_goldens;
 mod processes;
+mod progress;
 mod record;
 mod replay;
 mod restore;

@@ -2,7 +2,7 @@
 
 mod input;
 mod progress;
-mod render;
+pub(super) mod render;
 
 use std::{
     fs,
@@ -12,9 +12,9 @@ use std::{
 
 use trimtab_core::score::Price;
 
-use super::{Failure, context::Context, exit::DATA, output::print};
+use super::{Failure, context::Context, exit::DATA, output::print, progress::Lines};
 use crate::config::ConfigError;
-use crate::replay::{self, Figures, Options, Policy, ReadError, State, StateError};
+use crate::replay::{self, Figures, Options, Policy, Progress, ReadError, State, StateError};
 
 pub(super) use input::{Input, Part, usage};
 
@@ -63,8 +63,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         ..args.input.options(args.half)
     };
     let state = args.resume.as_deref().map(State::open).transpose()?;
-    let told = progress::Lines::new(state.as_ref());
-    let mut report = replay::replay(&sources, &policies, &options, state, &|now| told.tell(now))?;
+    progress::begin(state.as_ref());
+    let lines = Lines::new();
+    let tell = |now: &Progress| lines.tell(|elapsed| progress::line(now, elapsed));
+    let mut report = replay::replay(&sources, &policies, &options, state, &tell)?;
     report.refused.splice(0..0, unfound);
     if report.series() == 0 {
         return Err(nothing(&report.refused));

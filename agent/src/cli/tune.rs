@@ -16,6 +16,7 @@ use super::{
     context::Context,
     exit::DATA,
     output::{note, print},
+    progress::Lines,
     replay::{Input, Part, nothing, usage},
 };
 use crate::{
@@ -87,8 +88,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     let space = Space::new(start, &args.parameters).map_err(|error| usage(error.into()))?;
     // Better now than when all is done.
     let out = args.out.as_deref().map(Out::open).transpose()?;
-    let told = progress::Lines::new();
-    let mut tuned = match tune(&sources, &space, &options, &|now| told.tell(now)) {
+    let lines = Lines::new();
+    let tell = |now| lines.tell(|elapsed| progress::line(now, elapsed));
+    let mut tuned = match tune(&sources, &space, &options, &tell) {
         Ok(tuned) => tuned,
         Err(TuneError::Nothing(refused)) => {
             let refused: Vec<_> = unfound.into_iter().chain(refused).collect();
@@ -96,7 +98,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         }
         Err(error) => return Err(failed(&error)),
     };
-    told.end(&tuned);
+    note(&progress::end(&tuned, lines.elapsed()));
     tuned.report.refused.splice(0..0, unfound);
     let figures = Figures::of(&tuned, &space, &options);
     print(context.json, &figures, render::render)?;

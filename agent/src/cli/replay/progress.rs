@@ -1,77 +1,39 @@
-//! How far a replay has come, as a line now and then on stderr.
+//! How far a replay has come, in a line.
 
-use std::{
-    fmt::Write as _,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::fmt::Write as _;
 
 use trimtab_core::signal::Nanos;
 
-use super::super::{
-    output::note,
-    units::{duration, percent},
-};
+use super::super::{output::note, progress::seconds, units::percent};
 use crate::replay::{Progress, State};
 
-/// From one line to the next.
-const EVERY: Duration = Duration::from_secs(5);
-
-/// Lines on stderr.
-pub(super) struct Lines {
-    began: Instant,
-    last: Mutex<Instant>,
-}
-
-impl Lines {
-    /// Says what a run begins with.
-    pub(super) fn new(state: Option<&State>) -> Self {
-        if let Some(state) = state.filter(|state| !state.is_empty() || state.damaged() > 0) {
-            let (known, damaged) = (state.len(), state.damaged());
-            let mut line = format!("{known} scores are known");
-            if damaged > 0 {
-                let _ = write!(
-                    line,
-                    "; {damaged} lines that were torn or damaged count as not there"
-                );
-            }
-            note(&line);
+/// Says what a run begins with.
+pub(super) fn begin(state: Option<&State>) {
+    if let Some(state) = state.filter(|state| !state.is_empty() || state.damaged() > 0) {
+        let (known, damaged) = (state.len(), state.damaged());
+        let mut line = format!("{known} scores are known");
+        if damaged > 0 {
+            let _ = write!(
+                line,
+                "; {damaged} lines that were torn or damaged count as not there"
+            );
         }
-        let now = Instant::now();
-        Self {
-            began: now,
-            last: Mutex::new(now),
-        }
-    }
-
-    /// Says it, if the last line is old enough.
-    pub(super) fn tell(&self, progress: &Progress) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() < EVERY {
-            return;
-        }
-        *last = Instant::now();
-        let elapsed = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        note(&line(progress, Nanos(elapsed)));
+        note(&line);
     }
 }
 
-fn line(progress: &Progress, elapsed: Nanos) -> String {
+/// How far it has come after this time.
+pub(super) fn line(progress: &Progress, elapsed: Nanos) -> String {
     let mut line = format!("{} runs", progress.runs);
     if let Some(all) = progress.all.filter(|all| *all > 0) {
         let part = progress.done.saturating_mul(10_000) / all;
         let _ = write!(line, ", {}", percent(u32::try_from(part).unwrap_or(10_000)));
     }
-    let _ = write!(line, " in {}", rounded(elapsed));
+    let _ = write!(line, " in {}", seconds(elapsed));
     if let Some(left) = progress.left(elapsed) {
-        let _ = write!(line, ", about {} left", rounded(left));
+        let _ = write!(line, ", about {} left", seconds(left));
     }
     line
-}
-
-/// To whole seconds.
-fn rounded(time: Nanos) -> String {
-    duration(time.0 / Nanos::SECOND.0 * Nanos::SECOND.0)
 }
 
 #[cfg(test)]

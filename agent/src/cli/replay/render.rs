@@ -7,7 +7,7 @@ use super::super::{
     table::Table,
     units::{count, duration, percent, quantity},
 };
-use crate::replay::{Figures, NodeFigures, PolicyFigures, ResourceFigures, SourceFigures};
+use crate::replay::{Figures, NodeFigures, PolicyFigures, Refused, ResourceFigures, SourceFigures};
 
 /// The whole text.
 pub(super) fn render(figures: &Figures) -> String {
@@ -39,14 +39,7 @@ pub(super) fn render(figures: &Figures) -> String {
         text += &tables(&series.policies);
         text.push('\n');
     }
-    for refused in &figures.refused {
-        let line = refused
-            .line
-            .map_or_else(String::new, |line| format!("{line}:"));
-        let place = format!("{}:{line}", refused.file);
-        let _ = writeln!(text, "{} {}", paint(BAD, place), refused.error);
-        let _ = writeln!(text, "  = {}", refused.remedy);
-    }
+    text += &refused(&figures.refused);
     text += &judged(figures);
     text
 }
@@ -308,4 +301,18 @@ fn money(micros: Option<u128>) -> String {
     micros.map_or_else(dash, |micros| {
         format!("{}.{:02}", micros / 1_000_000, micros / 10_000 % 100)
     })
+}
+
+/// Files that were not read to their end: where, why, and what to do.
+pub(in crate::cli) fn refused(files: &[Refused]) -> String {
+    let mut text = String::new();
+    for refused in files {
+        let line = refused
+            .line
+            .map_or_else(String::new, |line| format!("{line}:"));
+        let place = format!("{}:{line}", refused.file);
+        let _ = writeln!(text, "{} {}", paint(BAD, place), refused.error);
+        let _ = writeln!(text, "  = {}", refused.remedy);
+    }
+    text
 }

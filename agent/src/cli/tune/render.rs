@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use trimtab_core::tune::thin;
 
 use super::super::{
-    output::{BAD, FAINT, GOOD, HEAD, paint},
+    output::{FAINT, GOOD, HEAD, paint},
+    replay::render::refused,
     table::Table,
     units::{bytes, count, cpus, duration, percent},
 };
@@ -30,14 +31,7 @@ pub(super) fn render(figures: &Figures) -> String {
     );
     let rows = shown(figures);
     text += &table(figures, &rows);
-    for refused in &figures.refused {
-        let line = refused
-            .line
-            .map_or_else(String::new, |line| format!("{line}:"));
-        let place = format!("{}:{line}", refused.file);
-        let _ = writeln!(text, "{} {}", paint(BAD, place), refused.error);
-        let _ = writeln!(text, "  = {}", refused.remedy);
-    }
+    text += &refused(&figures.refused);
     text + &legend(figures, rows.len())
 }
 
