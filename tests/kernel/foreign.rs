@@ -288,20 +288,27 @@ fn a_foreign_memory_limit_is_never_overwritten() -> Result<()> {
             assert!(moving_memory_limit(&leaf)?.is_some_and(|limit| limit > 32 * MIB));
         }
         let theirs = (64 + number) * MIB;
+        // On v2 either of the two may be set; the hard one limits as long as we have not raised it.
+        let file = match leaf.version() {
+            Version::V1 => "memory.limit_in_bytes",
+            Version::V2 if number % 2 == 1 => "memory.high",
+            Version::V2 => "memory.max",
+        };
+        let file = leaf.memory_dir().join(file);
         let mut grow = Ready::lab(&leaf, &["grow", "--to", "61MiB"])?;
-        set_moving_memory_limit(&leaf, theirs)?;
+        fs::write(&file, theirs.to_string())?;
         let written_ns = unix_ns()?;
         grow.go()?;
         assert!(grow.wait()?);
         assert_eq!(
-            moving_memory_limit(&leaf)?,
-            Some(theirs),
+            fs::read_to_string(&file)?.trim(),
+            theirs.to_string(),
             "overwritten in a burst\n{}",
             agent.log()
         );
-        cases.push((leaf, theirs, written_ns));
+        cases.push((leaf, file, theirs, written_ns));
     }
-    for (leaf, theirs, written_ns) in &cases {
+    for (leaf, _, theirs, written_ns) in &cases {
         let seen = eventually(SOON, || {
             show(&agent, leaf)
                 .is_ok_and(|shown| shown["workload"]["memory"]["original"]["bytes"] == *theirs)
@@ -321,25 +328,18 @@ fn a_foreign_memory_limit_is_never_overwritten() -> Result<()> {
         );
     }
     agent.stop()?;
-    for (leaf, theirs, _) in &cases {
+    for (_, file, theirs, _) in &cases {
         assert_eq!(
-            moving_memory_limit(leaf)?,
-            Some(*theirs),
+            fs::read_to_string(file)?.trim(),
+            theirs.to_string(),
             "overwritten at the end"
         );
     }
     Ok(())
 }
 
-fn set_moving_memory_limit(group: &Group, limit: u64) -> Result<()> {
-    match group.version() {
-        Version::V1 => group.set_memory_limit(Some(limit)),
-        Version::V2 => group.set_memory_high(Some(limit)),
-    }
-}
-
 #[test]
-fn a_foreign_hard_limit_stands_beside_ours() -> Result<()> {
+fn a_hard_limit_stays_with_its_owner() -> Result<()> {
     let Some(root) = group("foreign-max") else {
         return Ok(());
     };
@@ -350,19 +350,28 @@ fn a_foreign_hard_limit_stands_beside_ours() -> Result<()> {
     }
     leaf.set_memory_limit(Some(32 * MIB))?;
     let mut agent = strict(&root, "")?;
-    assert!(eventually(SOON, || leaf
-        .memory_high()
-        .is_ok_and(|high| high == Some(32 * MIB))));
+    let limits = || anyhow::Ok((leaf.memory_limit()?, leaf.memory_high()?));
+    let eventually_is = |max: u64, high: Option<u64>| {
+        let wanted = (Some(max * MIB), high.map(|high| high * MIB));
+        let is_so = eventually(SOON, || {
+            limits().is_ok_and(|limits: (_, _)| limits == wanted)
+        });
+        ensure!(is_so, "{:?}\n{}", limits()?, agent.log());
+        anyhow::Ok(())
+    };
+    eventually_is(32, Some(28))?;
+    // While its owner's holds, ours makes way.
     leaf.set_memory_limit(Some(80 * MIB))?;
+    eventually_is(80, None)?;
+    assert!(eventually(SOON, || show(&agent, &leaf).is_ok_and(
+        |shown| shown["workload"]["memory"]["original"]["bytes"] == 80 * MIB
+    )));
     let mut grow = Ready::lab(&leaf, &["grow", "--to", "61MiB"])?;
     grow.go()?;
     assert!(grow.wait()?);
-    assert_eq!(leaf.memory_limit()?, Some(80 * MIB), "{}", agent.log());
+    assert_eq!(limits()?, (Some(80 * MIB), None), "{}", agent.log());
     agent.stop()?;
-    assert_eq!(
-        (leaf.memory_limit()?, leaf.memory_high()?),
-        (Some(80 * MIB), None)
-    );
+    assert_eq!(limits()?, (Some(80 * MIB), None));
     Ok(())
 }
 

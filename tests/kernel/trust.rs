@@ -1,6 +1,7 @@
 //! What the tests of restoring, foreign writes, churn and access share.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -8,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use trimtab::act::hard::HardLimit;
+use trimtab_core::signal::Amount;
 use trimtab_tests::{Agent, Group, Version, eventually, lab_bin, skip};
 
 /// How long the agent may take over anything that it does at once; emulation is slow.
@@ -119,6 +122,25 @@ pub(crate) fn moving_memory_limit(group: &Group) -> Result<Option<u64>> {
     }
 }
 
+/// Where the moving limit begins when memory that its owner limits to `owner` is adopted: on v2 below `memory.max`,
+/// which stays, unless the group above is as tight.
+pub(crate) fn first_memory_limit(group: &Group, owner: u64) -> Result<u64> {
+    if group.version() == Version::V1 {
+        return Ok(owner);
+    }
+    ensure!(group.memory_limit()? == Some(owner), "memory.max has moved");
+    let dir = group.memory_dir();
+    let above = dir.parent().context("the group above")?.join("memory.max");
+    // The root of the hierarchy has none.
+    let is_bounded = fs::read_to_string(above)
+        .unwrap_or_default()
+        .trim()
+        .parse()
+        .is_ok_and(|above: u64| above <= owner);
+    let hard = HardLimit::new(Amount(owner), Amount::UNLIMITED).context("a limit")?;
+    Ok(if is_bounded { owner } else { hard.slowed().0 })
+}
+
 /// Every limit of a group that the agent may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -207,7 +229,7 @@ impl Drop for Ready {
 
 /// Whether every instruction is emulated, as in the guest: what is promised takes longer there.
 pub(crate) fn is_emulated() -> bool {
-    std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|cpus| cpus.contains("TCG"))
+    fs::read_to_string("/proc/cpuinfo").is_ok_and(|cpus| cpus.contains("TCG"))
 }
 
 /// What is promised in this time natively may take twice as long in an emulation.

@@ -9,7 +9,6 @@ use super::error::ActError;
 use super::ledger::Ledger;
 use super::lever::Lever;
 use super::restore::Report;
-use super::set::Wrote;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::file::{SenseError, Sight};
 use crate::sense::hierarchy::{Hierarchies, Root, Version};
@@ -88,7 +87,7 @@ pub struct Held {
     /// Moves it.
     pub lever: Lever,
     /// What its owner had set: the base beyond which a lift is a grant. For memory on v2 the
-    /// lower of `memory.high` and `memory.max`.
+    /// lower of `memory.high` and `memory.max`; what the kernel holds begins a little below.
     pub adopted: Amount,
     /// What the kernel holds now.
     pub limit: Amount,
@@ -121,24 +120,12 @@ pub trait Backend {
     ) -> Vec<Result<Adopted, ActError>>;
 
     /// Keeps values that somebody else has set in a group taken over before as the new originals,
-    /// and writes nothing: they are left alone for now.
+    /// and leaves them alone for now: nothing is written but a `memory.high` that would stand in the way of a hard
+    /// limit of theirs.
     ///
     /// # Errors
     /// A limit cannot be read, or the ledger not be written.
     fn follow(&self, ledger: &mut Ledger, target: Target, wish: Wish) -> Result<(), ActError>;
-
-    /// Moves what stands at the ceiling of a group's memory: `memory.max` on v2, and on v1 the
-    /// limit of memory and swap. Never below present use. May reclaim; waits until `deadline`.
-    ///
-    /// # Errors
-    /// The kernel refused, the group is gone, or the write is still running.
-    fn set_memory_ceiling(
-        &self,
-        ledger: &mut Ledger,
-        target: &Target,
-        ceiling: Amount,
-        deadline: Instant,
-    ) -> Result<Wrote, ActError>;
 
     /// Puts the original values of one group back and forgets it.
     fn release(&self, ledger: &mut Ledger, path: &str, deadline: Instant) -> Report;

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use trimtab_core::signal::{Amount, Resource};
 
 use super::backend::{Adopted, Backend, Held, Range, Target, Wish};
-use super::ceiling::{ceiling_text, text_of};
 use super::error::ActError;
 use super::files::{garbled, period, present, read_text};
+use super::hard::HardLimit;
 use super::ledger::{Entry, Key, Ledger, Ours};
-use super::lever::{Kind, Lever};
+use super::lever::{Kind, Lever, LeverError};
 use super::limit_file::LimitFile;
 use super::newer::{WRITES, owner_was_faster};
 use super::original::{key, original};
 use super::restore::{Report, restore};
-use super::set::{Wrote, replace, set_slowly};
+use super::set::replace;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::Quota;
 use crate::sense::hierarchy::Version;
@@ -24,28 +24,33 @@ use crate::sense::hierarchy::Version;
 pub struct Cgroupfs;
 
 /// How long adoption waits for a write that reclaims memory, and for a failed one to be undone.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A limit that a lever is to move.
 #[derive(Debug)]
-struct Moving {
-    file: LimitFile,
+pub(super) struct Moving {
+    pub(super) file: LimitFile,
     /// What its owner had set.
-    adopted: Amount,
+    pub(super) adopted: Amount,
     /// What the kernel holds unless somebody else writes before the lever is there.
-    held: Amount,
+    pub(super) held: Amount,
+    /// The hard limit that is moved along.
+    pub(super) hard: Option<HardLimit>,
 }
 
 /// What will be done to one group, made by reading only.
 #[derive(Debug)]
 pub(super) struct Plan {
-    target: Target,
+    pub(super) target: Target,
     wish: Wish,
     /// What the files held that are to be written.
-    seen: Vec<(LimitFile, String)>,
+    pub(super) seen: Vec<(LimitFile, String)>,
     pub(super) entries: Vec<Entry>,
-    writes: Vec<(LimitFile, String)>,
-    levers: Vec<Moving>,
+    pub(super) writes: Vec<(LimitFile, String)>,
+    pub(super) levers: Vec<Moving>,
+    /// Our own `memory.high`, where it is in the way of a hard limit that its owner has set anew, and what he had
+    /// set there.
+    pub(super) in_the_way: Option<[String; 2]>,
 }
 
 impl Backend for Cgroupfs {
@@ -88,61 +93,15 @@ impl Backend for Cgroupfs {
     }
 
     fn follow(&self, ledger: &mut Ledger, target: Target, wish: Wish) -> Result<(), ActError> {
-        let Plan { mut entries, .. } = Plan::make(ledger, target, wish)?;
+        let mut plan = Plan::make(ledger, target, wish)?;
+        let mut entries = std::mem::take(&mut plan.entries);
         // Of the others the ledger knows what we wrote there, which the plan does not.
         entries.retain(|entry| {
             let known = ledger.get(&entry.key);
             known.is_none_or(|known| known.original != entry.original)
         });
-        Ok(ledger.record(entries)?)
-    }
-
-    fn set_memory_ceiling(
-        &self,
-        ledger: &mut Ledger,
-        target: &Target,
-        ceiling: Amount,
-        deadline: Instant,
-    ) -> Result<Wrote, ActError> {
-        let Some((dir, version)) = &target.memory else {
-            return Ok(Wrote::Same);
-        };
-        let file = if *version == Version::V2 {
-            LimitFile::MemoryMax
-        } else {
-            LimitFile::MemswLimit
-        };
-        let Some(text) = ceiling_text(ledger, dir, *version, ceiling)? else {
-            return Ok(Wrote::Same);
-        };
-        // The range decides whose a value is when there are no marks: it must grow first.
-        let lever = if *version == Version::V2 {
-            LimitFile::MemoryHigh
-        } else {
-            LimitFile::LimitInBytes
-        };
-        if let Some(entry) = ledger.get(&key(dir, lever))
-            && let Ours::Moving {
-                least,
-                most,
-                period_us,
-                mark,
-            } = entry.ours
-            && most < ceiling
-        {
-            let entry = Entry {
-                ours: Ours::Moving {
-                    least,
-                    most: ceiling,
-                    period_us,
-                    mark,
-                },
-                ..entry.clone()
-            };
-            ledger.record([entry])?;
-        }
-        ledger.intend(&key(dir, file), &text)?;
-        set_slowly(dir, file, text, deadline)
+        ledger.record(entries)?;
+        plan.make_way()
     }
 
     fn release(&self, ledger: &mut Ledger, path: &str, deadline: Instant) -> Report {
@@ -160,6 +119,7 @@ impl Plan {
             entries: Vec::new(),
             writes: Vec::new(),
             levers: Vec::new(),
+            in_the_way: None,
         };
         if let Some(range) = wish.cpu {
             plan.cpu(ledger, range)?;
@@ -218,6 +178,7 @@ impl Plan {
             file,
             adopted,
             held,
+            hard: None,
         });
         self.entries.extend(entries);
         self.writes.extend(writes);
@@ -260,93 +221,12 @@ impl Plan {
         Ok(())
     }
 
-    fn memory(&mut self, ledger: &Ledger, range: Range) -> Result<(), ActError> {
-        let (dir, version) = self
-            .target
-            .memory
-            .as_ref()
-            .ok_or_else(|| self.no_controller("memory"))?;
-        let amount = |file: LimitFile, text: &str| {
-            file.amount(text, None)
-                .ok_or_else(|| garbled(dir, file, text))
-        };
-        let (moving, fixed) = match version {
-            Version::V2 => (LimitFile::MemoryHigh, LimitFile::MemoryMax),
-            Version::V1 => (LimitFile::LimitInBytes, LimitFile::MemswLimit),
-        };
-        let now = present(dir, moving)?;
-        let moving_original = original(ledger, dir, moving, &now, None);
-        let mut adopted = amount(moving, &moving_original)?;
-        let mut held = amount(moving, &now)?;
-        let mut writes = Vec::new();
-        let mut seen = vec![(moving, now.clone())];
-        let is_ours = |file: LimitFile, text: &str| {
-            ledger
-                .get(&key(dir, file))
-                .is_some_and(|entry| ledger.is_ours(entry, text, None))
-        };
-        let moving_is_ours = is_ours(moving, &now);
-        let mut fixed_is_ours = true;
-        let fixed_original = match read_text(dir, fixed.name())? {
-            Some(text) => {
-                fixed_is_ours = is_ours(fixed, &text);
-                let original = original(ledger, dir, fixed, &text, None);
-                seen.push((fixed, text));
-                Some(original)
-            }
-            // Without swap accounting v1 has no second limit; v2 always has `memory.max`.
-            None if *version == Version::V1 => None,
-            None => {
-                return Err(ActError::Absent {
-                    path: dir.path().join(fixed.name()),
-                });
-            }
-        };
-        if *version == Version::V2 {
-            // What its owner says with the hard limit is for the moving one to keep, before the
-            // hard limit makes room above. A limit set beside our hard one replaces both.
-            if moving_is_ours || !fixed_is_ours || adopted.is_unlimited() {
-                adopted = adopted.min(amount(fixed, fixed_original.as_deref().unwrap_or("max"))?);
-            }
-            if !(moving_is_ours && fixed_is_ours) {
-                writes.push((moving, text_of(adopted)));
-                held = amount(moving, &text_of(adopted))?;
-            }
-        }
-        let most = range.ceiling.max(adopted);
-        let ours = Ours::Moving {
-            least: Kind::MemoryHigh.quantise(range.floor).min(adopted),
-            most,
-            period_us: None,
-            mark: None,
-        };
-        let mut entries = vec![entry(&self.target, dir, moving, moving_original, ours)];
-        if let Some(fixed_original) = fixed_original
-            && let Some(text) = ceiling_text(ledger, dir, *version, most)?
-        {
-            let ours = Ours::Fixed {
-                wrote: vec![text.clone()],
-            };
-            entries.push(entry(&self.target, dir, fixed, fixed_original, ours));
-            writes.push((fixed, text));
-        }
-        self.levers.push(Moving {
-            file: moving,
-            adopted,
-            held,
-        });
-        self.entries.extend(entries);
-        self.writes.extend(writes);
-        self.seen.extend(seen);
-        Ok(())
-    }
-
     fn entry_of(&self, key: &Key) -> Result<&Entry, ActError> {
         let planned = self.entries.iter().find(|entry| entry.key == *key);
         planned.ok_or_else(|| self.no_controller("planned"))
     }
 
-    fn no_controller(&self, name: &str) -> ActError {
+    pub(super) fn no_controller(&self, name: &str) -> ActError {
         ActError::Absent {
             path: format!(
                 "{} in a hierarchy with the {name} controller",
@@ -384,6 +264,10 @@ impl Plan {
         self.write_and_open(ledger)
     }
 
+    fn moves(&self, file: LimitFile) -> bool {
+        self.levers.iter().any(|lever| lever.file == file)
+    }
+
     /// Whether a file that is to be written holds what the plan was made of.
     fn is_as_seen(&self, file: LimitFile, held: &str) -> bool {
         let mut seen = self.seen.iter().filter(|(seen, _)| *seen == file);
@@ -396,13 +280,18 @@ impl Plan {
                 path: self.target.path.as_ref().into(),
             })
         };
+        // Those that levers move are looked at when these are open.
+        for (file, _) in self.seen.iter().filter(|(file, _)| !self.moves(*file)) {
+            let (dir, _) = dir(file.resource())?;
+            if !self.is_as_seen(*file, &present(dir, *file)?) {
+                return Err(unsteady(dir, *file));
+            }
+        }
         for (file, text) in &self.writes {
             let (dir, _) = dir(file.resource())?;
             let held = present(dir, *file)?;
             if !self.is_as_seen(*file, &held) {
-                return Err(ActError::Unsteady {
-                    path: dir.path().join(file.name()),
-                });
+                return Err(unsteady(dir, *file));
             }
             // This may sync a disk, which is long enough for an owner to write.
             ledger.about_to_write(&key(dir, *file), &held, text, None)?;
@@ -413,6 +302,10 @@ impl Plan {
             let file = moving.file;
             let (dir, version) = dir(file.resource())?;
             let lever = Lever::open(dir, *version, file.resource())?;
+            let lever = match lever.below(dir, moving.hard) {
+                Err(LeverError::Theirs { .. }) => return Err(unsteady(dir, LimitFile::MemoryMax)),
+                lever => lever?,
+            };
             let (original, limit) = match lever.read()? {
                 limit if limit == moving.held => (moving.adopted, limit),
                 _ => owner_was_faster(
@@ -437,6 +330,13 @@ impl Plan {
     }
 }
 
+/// The error of a limit that does not hold what the plan was made of.
+fn unsteady(dir: &GroupDir, file: LimitFile) -> ActError {
+    ActError::Unsteady {
+        path: dir.path().join(file.name()),
+    }
+}
+
 /// The text of a weight: v1 counts 1,024 shares where v2 has a weight of 100, and knows no fewer than 2.
 fn weight_text(version: Version, weight: u64) -> String {
     match version {
@@ -446,7 +346,14 @@ fn weight_text(version: Version, weight: u64) -> String {
     .to_string()
 }
 
-fn entry(target: &Target, dir: &GroupDir, file: LimitFile, original: String, ours: Ours) -> Entry {
+/// The ledger's entry of a file.
+pub(super) fn entry(
+    target: &Target,
+    dir: &GroupDir,
+    file: LimitFile,
+    original: String,
+    ours: Ours,
+) -> Entry {
     Entry {
         key: key(dir, file),
         group: target.path.to_string(),

@@ -9,6 +9,7 @@ use super::cgroupfs::{Cgroupfs, Plan};
 use super::error::ActError;
 use super::files::present;
 use super::ledger::Ledger;
+use super::lever::LeverError;
 use super::limit_file::LimitFile;
 use super::set::{Wrote, replace, set};
 use crate::sense::hierarchy::Version;
@@ -170,35 +171,89 @@ fn memory_moves_below_its_ceiling_and_goes_back() {
         &(64 * MIB).to_string(),
     );
     let held = memory(&mut ledger, &group);
-    assert_eq!(
-        (held.adopted, held.limit),
-        (Amount(64 * MIB), Amount(64 * MIB))
-    );
+    assert_eq!(held.adopted, Amount(64 * MIB));
     let read = |name: &str| group.read(group.path(), Resource::Memory, name);
-    if group.version() == Version::V2 {
-        assert_eq!(
-            (read("memory.high"), read(hard)),
-            ((64 * MIB).to_string(), (256 * MIB).to_string())
-        );
-    } else {
-        assert_eq!(read(hard), (64 * MIB).to_string());
+    let text = |mib: u64| (mib * MIB).to_string();
+    let is_v2 = group.version() == Version::V2;
+    let moved = |to: u64, max: u64| {
+        if is_v2 {
+            assert_eq!((read("memory.high"), read(hard)), (text(to), text(max)));
+        } else {
+            assert_eq!(read(hard), text(to));
+        }
+    };
+    // What a runtime sizes its heap by is as its owner set it until a lift needs the room.
+    moved(if is_v2 { 60 } else { 64 }, 64);
+    assert_eq!(held.limit, held.lever.read().unwrap());
+    for (to, max) in [(60, 64), (40, 64), (61, 256), (200, 256)] {
+        held.lever.write(Amount(to * MIB)).unwrap();
+        moved(to, max);
+        held.lever.close(Amount(to * MIB), Amount(MIB)).unwrap();
+        moved(to, max);
     }
-    held.lever.write(Amount(200 * MIB)).unwrap();
-    Cgroupfs
-        .set_memory_ceiling(
-            &mut ledger,
-            &group.target(group.path()),
-            Amount(512 * MIB),
-            soon(),
-        )
+    held.lever.write(Amount(40 * MIB)).unwrap();
+    held.lever
+        .close(Amount(40 * MIB), Amount(39 * MIB))
         .unwrap();
-    held.lever.write(Amount(500 * MIB)).unwrap();
+    moved(40, 256);
+    held.lever
+        .close(Amount(40 * MIB), Amount(20 * MIB))
+        .unwrap();
+    moved(40, 64);
+    held.lever.write(Amount(128 * MIB)).unwrap();
+    moved(128, 256);
     let report = Cgroupfs.release(&mut ledger, group.path(), soon());
     assert!(report.is_complete(), "{report}");
-    assert_eq!(read(hard), (64 * MIB).to_string());
-    if group.version() == Version::V2 {
+    assert_eq!(read(hard), text(64));
+    if is_v2 {
         assert_eq!(read("memory.high"), "max");
     }
+}
+
+#[test]
+fn a_hard_limit_that_somebody_else_has_set_is_not_raised() {
+    let Some(group) = TestGroup::make() else {
+        return;
+    };
+    if group.version() == Version::V1 {
+        eprintln!("SKIP: cgroup v1 has no limit above the one that moves");
+        return;
+    }
+    let dir = runtime_dir();
+    let mut ledger = ledger(&dir);
+    let text = |mib: u64| (mib * MIB).to_string();
+    let set_max = |mib: u64| group.write(group.path(), Resource::Memory, "memory.max", &text(mib));
+    let read = |name: &str| group.read(group.path(), Resource::Memory, name);
+    set_max(64);
+    let held = memory(&mut ledger, &group);
+    set_max(96);
+    let refused = held.lever.write(Amount(128 * MIB)).unwrap_err();
+    let theirs = matches!(refused, LeverError::Theirs { held, .. } if held == Amount(96 * MIB));
+    assert!(theirs, "{refused}");
+    assert_eq!(
+        (read("memory.high"), read("memory.max")),
+        (text(60), text(96))
+    );
+    Cgroupfs
+        .follow(&mut ledger, group.target(group.path()), MEMORY)
+        .unwrap();
+    assert_eq!(
+        (read("memory.high"), read("memory.max")),
+        ("max".into(), text(96)),
+        "ours is not in their way"
+    );
+    let held = memory(&mut ledger, &group);
+    assert_eq!(
+        (held.adopted, held.limit),
+        (Amount(96 * MIB), Amount(92 * MIB))
+    );
+    assert_eq!(read("memory.max"), text(96));
+    let report = Cgroupfs.release(&mut ledger, group.path(), soon());
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(
+        (read("memory.high"), read("memory.max")),
+        ("max".into(), text(96))
+    );
 }
 
 #[test]
@@ -299,9 +354,13 @@ fn a_hard_limit_that_an_owner_writes_during_adoption_is_kept() {
     let text = (64 * MIB).to_string();
     group.write(group.path(), Resource::Memory, hard, &text);
     let held = plan.carry_out(&mut ledger).unwrap().memory.unwrap();
+    let limit = match group.version() {
+        Version::V1 => 64,
+        Version::V2 => 60,
+    };
     assert_eq!(
         (held.adopted, held.limit),
-        (Amount(64 * MIB), Amount(64 * MIB))
+        (Amount(64 * MIB), Amount(limit * MIB))
     );
     held.lever.write(Amount(96 * MIB)).unwrap();
     Cgroupfs.release(&mut ledger, group.path(), soon());

@@ -37,7 +37,7 @@ pub enum Ours {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<u32>,
     },
-    /// A value that only the slow loop sets: the one before and the one about to be written.
+    /// A value that moves now and then, or never: the one before and the one about to be written.
     Fixed {
         /// Texts.
         wrote: Vec<String>,

@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use trimtab_core::signal::{Amount, Resource};
 
+use super::hard::{Hard, HardLimit};
 use super::limit_file::CFS_PERIOD;
 use super::marks::Mark;
 use crate::sense::cgroup::GroupDir;
@@ -59,6 +60,14 @@ pub enum LeverError {
         /// The limit under that period, in micro-CPUs.
         held: Amount,
     },
+    /// Somebody else has set the hard limit beside the one that moves.
+    #[error("{path}: somebody else has set it to {}", held.0)]
+    Theirs {
+        /// The file.
+        path: Arc<Path>,
+        /// What it holds, in bytes.
+        held: Amount,
+    },
     /// The amount is outside of what the kernel admits (a quota below 1 ms).
     #[error("{path}: {amount} is not a limit that the kernel admits")]
     OutOfRange {
@@ -90,7 +99,7 @@ pub enum Kind {
         /// Period in microseconds.
         period_us: u64,
     },
-    /// v2 `memory.high`: the moving limit; `memory.max` stands at the ceiling.
+    /// v2 `memory.high`: the moving limit, with `memory.max` above.
     MemoryHigh,
     /// v1 `memory.limit_in_bytes`: the hard limit is all there is.
     LimitInBytes,
@@ -146,7 +155,7 @@ impl Kind {
     }
 
     /// Writes the text that stands for `amount`; returns its length.
-    fn format(self, amount: Amount, text: &mut [u8; TEXT]) -> io::Result<usize> {
+    pub(super) fn format(self, amount: Amount, text: &mut [u8; TEXT]) -> io::Result<usize> {
         let mut rest = &mut text[..];
         match self {
             Self::CpuMax { period_us } => match Quota::quota_for(amount, period_us) {
@@ -198,7 +207,7 @@ impl Kind {
 pub const MIN_QUOTA_US: u64 = 1_000;
 
 /// Room for the longest text, `18446744073709551615 1000000`.
-const TEXT: usize = 48;
+pub(super) const TEXT: usize = 48;
 
 fn page_size() -> u64 {
     rustix::param::page_size() as u64
@@ -211,6 +220,7 @@ pub struct Lever {
     kind: Kind,
     path: Arc<Path>,
     mark: Option<Mark>,
+    hard: Option<Hard>,
 }
 
 impl Lever {
@@ -242,7 +252,21 @@ impl Lever {
             kind,
             path,
             mark: None,
+            hard: None,
         })
+    }
+
+    /// Makes room for what it writes in the hard limit above, which holds one of these values now.
+    ///
+    /// # Errors
+    /// The group is gone, or the hard limit is somebody else's.
+    pub(super) fn below(
+        mut self,
+        dir: &GroupDir,
+        hard: Option<HardLimit>,
+    ) -> Result<Self, LeverError> {
+        self.hard = hard.map(|hard| Hard::open(dir, hard)).transpose()?;
+        Ok(self)
     }
 
     /// Notes every write in `mark` first, so that a restore after a crash can tell our values
@@ -263,6 +287,12 @@ impl Lever {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The values of the hard limit above, if it is moved along.
+    #[must_use]
+    pub fn hard(&self) -> Option<HardLimit> {
+        self.hard.as_ref().map(Hard::limit)
     }
 
     /// The limit that the kernel holds: one `pread`, no allocation.
@@ -295,8 +325,12 @@ impl Lever {
     ///
     /// # Errors
     /// The group is gone, or the kernel refused (v1: a child's quota above its parent's, memory
-    /// below what is in use, a limit above `memory.memsw.limit_in_bytes`).
+    /// below what is in use, a limit above `memory.memsw.limit_in_bytes`), or the hard limit above is
+    /// somebody else's.
     pub fn write(&self, amount: Amount) -> Result<(), LeverError> {
+        if let Some(hard) = &self.hard {
+            hard.make_room(amount)?;
+        }
         let mut text = [0; TEXT];
         let Ok(length) = self.kind.format(amount, &mut text) else {
             return Err(LeverError::OutOfRange {
@@ -318,6 +352,15 @@ impl Lever {
         Ok(())
     }
 
+    /// Puts the hard limit above back to its owner's where `limit`, which holds, and `used` bytes leave room for that.
+    ///
+    /// # Errors
+    /// The group is gone, the kernel refused, or somebody else has set it.
+    pub fn close(&self, limit: Amount, used: Amount) -> Result<(), LeverError> {
+        let hard = self.hard.as_ref();
+        hard.map_or(Ok(()), |hard| hard.close(limit, used))
+    }
+
     /// Whether writing `to` while the kernel holds `from` may make the kernel reclaim memory
     /// inside `write(2)`, for seconds: such a write does not belong on the fast thread.
     #[must_use]
@@ -326,20 +369,29 @@ impl Lever {
     }
 
     fn failed(&self, syscall: &'static str, source: io::Error) -> LeverError {
-        if means_gone(&source) {
-            return LeverError::Gone {
-                path: self.path.clone(),
-            };
-        }
-        LeverError::Io {
-            path: self.path.clone(),
-            syscall,
-            source,
-        }
+        failed(&self.path, syscall, source)
     }
 }
 
-fn open_at(dir: &GroupDir, name: &str, flags: OFlags) -> Result<(File, Arc<Path>), LeverError> {
+/// The error of a system call on a limit's file.
+pub(super) fn failed(path: &Arc<Path>, syscall: &'static str, source: io::Error) -> LeverError {
+    let path = path.clone();
+    if means_gone(&source) {
+        return LeverError::Gone { path };
+    }
+    LeverError::Io {
+        path,
+        syscall,
+        source,
+    }
+}
+
+/// Opens a file of a group, with its path for messages.
+pub(super) fn open_at(
+    dir: &GroupDir,
+    name: &str,
+    flags: OFlags,
+) -> Result<(File, Arc<Path>), LeverError> {
     let path: Arc<Path> = dir.path().join(name).into();
     match rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC, Mode::empty()) {
         Ok(fd) => Ok((File::from(fd), path)),

@@ -1,7 +1,6 @@
 //! Changing limits through whoever owns them, and putting everything back.
 
 pub mod backend;
-mod ceiling;
 pub mod cgroupfs;
 pub mod deadline;
 pub mod entry;
@@ -9,10 +8,12 @@ pub mod error;
 pub mod files;
 pub mod group;
 pub mod guardian;
+pub mod hard;
 pub mod ledger;
 pub mod lever;
 pub mod limit_file;
 pub mod marks;
+mod memory;
 mod newer;
 mod original;
 pub mod owner;

@@ -75,18 +75,8 @@ fn set_if(
     }
 }
 
-/// Sets a limit; lowering a memory limit happens on a thread of its own.
-pub(super) fn set_slowly(
-    dir: &GroupDir,
-    file: LimitFile,
-    text: String,
-    deadline: Instant,
-) -> Result<Wrote, ActError> {
-    set_slowly_if(dir, file, None, text, deadline)
-}
-
 /// The same, of a limit that its owner may be setting at this moment: one that does not hold `held` any more
-/// is left alone.
+/// is left alone. Lowering a memory limit happens on a thread of its own.
 ///
 /// # Errors
 /// [`ActError::Unsteady`] for such a one.
@@ -97,18 +87,8 @@ pub(super) fn replace(
     text: String,
     deadline: Instant,
 ) -> Result<Wrote, ActError> {
-    set_slowly_if(dir, file, Some(held), text, deadline)
-}
-
-fn set_slowly_if(
-    dir: &GroupDir,
-    file: LimitFile,
-    held: Option<String>,
-    text: String,
-    deadline: Instant,
-) -> Result<Wrote, ActError> {
     if file.resource() == Resource::Cpu {
-        return set_if(dir, file, held.as_deref(), &text);
+        return set_if(dir, file, Some(&held), &text);
     }
     let present = present(dir, file)?;
     let (to, from) = (file.amount(&text, None), file.amount(&present, None));
@@ -117,11 +97,11 @@ fn set_slowly_if(
         .zip(to)
         .is_some_and(|(used, to)| padded(used) <= to);
     if to >= from || roomy {
-        return set_if(dir, file, held.as_deref(), &text);
+        return set_if(dir, file, Some(&held), &text);
     }
     let own = dir.try_clone()?;
     let what = format!("{} <- {text}", dir.path().join(file.name()).display());
     deadline::run(&what, deadline, move || {
-        set_if(&own, file, held.as_deref(), &text)
+        set_if(&own, file, Some(&held), &text)
     })?
 }

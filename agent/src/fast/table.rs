@@ -114,6 +114,7 @@ impl Levers for Table {
         match held {
             Ok(held) if held == from => match lever.write(to) {
                 Ok(()) => Pulled::Written,
+                Err(LeverError::Theirs { held, .. }) => Pulled::Foreign(held),
                 Err(_) => Pulled::Failed,
             },
             Ok(held) | Err(LeverError::OtherPeriod { held, .. }) => Pulled::Foreign(held),

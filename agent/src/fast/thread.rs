@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
-    decide::{Desk, Record, Settle, Settled, just_above},
+    decide::{Desk, EnvelopeUpdate, Record, Settle, Settled, just_above},
     signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
@@ -192,7 +192,7 @@ impl State {
         match command {
             Command::Adopt(slot, entry) => self.adopt(slot, entry),
             Command::Release(slot) => self.release(slot),
-            Command::Refit(update) => self.desk.refit(&update),
+            Command::Refit(update) => self.refit(&update),
             Command::Lever(slot, resource, lever) => {
                 let old = self.table.replace(slot, resource, lever);
                 self.end.report(Report::Lever(old));
@@ -220,6 +220,14 @@ impl State {
             .and_then(|row| self.desk.adopt(slot, row, &entry.adopted));
         if let Some(old) = self.table.put(slot, Some(entry)) {
             self.end.report(Report::Released(slot, old));
+        }
+    }
+
+    fn refit(&mut self, update: &EnvelopeUpdate) {
+        self.desk.refit(update);
+        // Memory that is adopted anew may have been written on the way.
+        if update.limit.is_some() && update.resource == Resource::Memory {
+            self.desk.wrote(update.slot, update.resource, now());
         }
     }
 
@@ -266,7 +274,28 @@ impl State {
             self.bound(&mut order);
         }
         if let Some(settled) = self.apply(&order) {
+            if order.resource == Resource::Memory && settled.refusal.is_none() {
+                self.close(settled.slot, settled.to);
+            }
             tell(&mut self.end, &self.stats, Record::Settled(settled));
+        }
+    }
+
+    /// Puts the hard limit back to its owner's, if that was raised and is not needed any more.
+    fn close(&mut self, slot: Slot, limit: Amount) {
+        let Some(entry) = self.table.get(slot) else {
+            return;
+        };
+        let [_, Some(lever)] = &entry.levers else {
+            return;
+        };
+        let used = entry
+            .memory
+            .as_ref()
+            .and_then(|reader| reader.current(&mut self.scratch).ok()?.here());
+        // Where it fails it stays raised, or is somebody else's, which the next tick finds.
+        if let Some(used) = used {
+            let _ = lever.close(limit, Amount(used));
         }
     }
 

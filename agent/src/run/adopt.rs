@@ -210,10 +210,14 @@ impl Agent {
         } = candidate;
         let parent = ancestors(&path).find_map(|above| self.workloads.at(above));
         let period_us = self.period_us(&group);
+        let Adopted { cpu, memory } = adopted.unwrap_or_default();
+        let hard = memory.as_ref().and_then(|held| held.lever.hard());
         let limits = Resource::ALL.map(|resource| {
             let (bounds, limit) = (selected.bounds[resource.index()]?, held[resource.index()]?);
             let bounds = bounds.under(limit.adopted);
-            Some(LimitState::new(bounds, limit.adopted, limit.held))
+            let state = LimitState::new(bounds, limit.adopted, limit.held);
+            let hard = hard.filter(|_| resource == Resource::Memory);
+            Some(LimitState { hard, ..state })
         });
         let amounts = |of: fn(&LimitState) -> Amount| {
             limits
@@ -243,7 +247,6 @@ impl Agent {
         self.engine.shadow(slot, epoch, beside);
         self.claim_children(slot, &path);
         self.watch(slot, &group, &limits, selected.mode);
-        let Adopted { cpu, memory } = adopted.unwrap_or_default();
         let levers = [cpu.map(|held| held.lever), memory.map(|held| held.lever)];
         let memory = self.fast_memory(&path, selected.mode);
         self.send(Command::Adopt(
@@ -371,8 +374,9 @@ impl Agent {
     }
 
     /// Somebody else's value has been taken for the new original: the ledger must know it, and
-    /// before anything is written again the fast thread have a lever of the present period.
-    pub(super) fn adopted_anew(&mut self, update: &EnvelopeUpdate) {
+    /// before anything is written again the fast thread have a lever of the present period. It is to know the limit
+    /// that then holds, too, which for memory may be a little below.
+    pub(super) fn adopted_anew(&mut self, update: &mut EnvelopeUpdate) {
         let (slot, resource) = (update.slot, update.resource);
         let (Some(limit), Some(workload)) = (update.limit, self.workloads.get_mut(slot)) else {
             return;
@@ -392,6 +396,14 @@ impl Agent {
         match self.adopt_again(&path, wish(&bounds, None), update.armed) {
             Ok(Adopted { cpu, memory }) => {
                 for held in cpu.into_iter().chain(memory) {
+                    update.limit = Some(held.limit);
+                    if let Some(state) = self
+                        .workloads
+                        .get_mut(slot)
+                        .and_then(|one| one.limit(resource))
+                    {
+                        (state.held, state.hard) = (held.limit, held.lever.hard());
+                    }
                     self.send(Command::Lever(slot, resource, Box::new(held.lever)));
                 }
             }

@@ -271,8 +271,8 @@ impl Agent {
 
     /// Passes new bounds on to the fast thread; new originals are kept before.
     pub(super) fn refit(&mut self, updates: Vec<EnvelopeUpdate>) {
-        for update in updates {
-            self.adopted_anew(&update);
+        for mut update in updates {
+            self.adopted_anew(&mut update);
             self.send(Command::Refit(update));
         }
     }

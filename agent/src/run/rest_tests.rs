@@ -10,7 +10,6 @@ use super::{Depth, Rest, STALE};
 use crate::{
     allocations::allocations,
     run::{
-        feedback::Tried,
         snapshot::{NodeSample, Reading},
         workload::{LimitState, Sample, Workload, Workloads},
     },
@@ -81,14 +80,7 @@ impl Ticking {
             bounds: bounds.map(Some),
         };
         self.engine.adopt(slot, epoch, spec);
-        let limit = |index: usize| LimitState {
-            bounds: bounds[index],
-            adopted: amounts[index],
-            held: amounts[index],
-            target: amounts[index],
-            foreign: false,
-            tried: Tried::default(),
-        };
+        let limit = |index: usize| LimitState::new(bounds[index], amounts[index], amounts[index]);
         self.workloads.insert(Workload {
             slot,
             epoch,

@@ -336,7 +336,7 @@ fn memory(
     scratch: &mut Scratch,
 ) -> Result<Sight<Option<MemorySignals>>, SenseError> {
     // Where memory is not managed nothing is decided by it, and its files are the dearest to read.
-    let (Some(reader), Some(_)) = (
+    let (Some(reader), Some(limit)) = (
         &workload.group.memory,
         &workload.limits[Resource::Memory.index()],
     ) else {
@@ -373,7 +373,7 @@ fn memory(
         used: Amount(memory.current),
         anonymous: Amount(memory.current.saturating_sub(memory.stat.droppable())),
         inactive_file: Amount(memory.stat.inactive_file),
-        held: memory.effective_limit(),
+        held: limit.memory(memory.high, memory.max),
         hard: memory.max,
         high: moving,
         oom: oom.saturating_sub(last.oom),

@@ -8,6 +8,7 @@ use std::{
 
 use super::{feedback::Tried, tcp};
 use crate::{
+    act::hard::HardLimit,
     api::view::{Counters, Signals},
     fast::quantile,
     probe::{TcpHist, Waits},
@@ -106,6 +107,8 @@ pub(super) struct LimitState {
     pub(super) held: Amount,
     /// Where the slow loop last wanted it.
     pub(super) target: Amount,
+    /// The hard limit that is moved along (memory on v2).
+    pub(super) hard: Option<HardLimit>,
     /// Whether an owner's write was found and not adopted yet.
     pub(super) foreign: bool,
     /// What became of its changes.
@@ -120,9 +123,16 @@ impl LimitState {
             adopted,
             held,
             target: held,
+            hard: None,
             foreign: false,
             tried: Tried::default(),
         }
+    }
+
+    /// The memory limit that both files mean; on v1 `high` is none.
+    pub(super) fn memory(&self, high: Amount, max: Amount) -> Amount {
+        self.hard
+            .map_or(high.min(max), |hard| hard.limit(high, max))
     }
 }
 

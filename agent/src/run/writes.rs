@@ -63,7 +63,10 @@ impl Agent {
                 }),
                 Resource::Memory => group.memory.as_ref().and_then(|reader| {
                     let limits = reader.limits(&mut self.scratch).ok().and_then(Sight::here);
-                    limits.map(|(high, max)| high.min(max))
+                    let limit = workload.limits[resource.index()].as_ref();
+                    limits
+                        .zip(limit)
+                        .map(|((high, max), limit)| limit.memory(high, max))
                 }),
             };
             // A group that cannot be read any more is the tick's business.

@@ -111,6 +111,13 @@ impl Desk {
         }
     }
 
+    /// Notes that a limit was written at `time` without a lever: events raised before that tell of the one before.
+    pub fn wrote(&mut self, slot: Slot, resource: Resource, time: Nanos) {
+        if let Some(envelope) = find(&mut self.rows, slot, resource) {
+            envelope.wrote(time);
+        }
+    }
+
     /// The pool's size, as measured in the last tick.
     pub const fn resize(&mut self, resource: Resource, size: Amount) {
         self.pools[resource.index()].size = size;

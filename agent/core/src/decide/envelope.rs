@@ -227,6 +227,11 @@ impl Envelope {
     /// other CPUs, with the limit of their time.
     pub(super) fn found(&mut self, theirs: Amount, time: Nanos) {
         self.foreign = Some(theirs);
+        self.wrote(time);
+    }
+
+    /// Nothing that was raised before `time` is news any more.
+    pub(super) fn wrote(&mut self, time: Nanos) {
         if !self.pending() {
             self.written = self.written.max(time);
         }

@@ -29,8 +29,10 @@ pub fn spend(
     if event.held != envelope.limit && envelope.foreign.is_none() {
         envelope.found(event.held, event.time);
     }
-    if envelope.foreign.is_some() {
-        return deny(seq, envelope, pool, event, Denial::Foreign);
+    if let Some(held) = envelope.foreign {
+        // What was found first: until it is adopted, an event may tell of a limit of ours below it.
+        let found = Event { held, ..*event };
+        return deny(seq, envelope, pool, &found, Denial::Foreign);
     }
     let to = match lift(now, envelope, pool, event) {
         Ok(to) => to,
