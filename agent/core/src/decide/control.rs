@@ -4,13 +4,12 @@ use super::decision::NoticeKind;
 use super::envelope::EnvelopeUpdate;
 use super::foreign::Foreign;
 use super::grain::{Grain, Round};
-use super::loans::OFTEN;
 use super::policy::Memory;
 use super::rate::Rate;
 use super::reason::{Guard, Rule};
 use super::settings::{Bounds, Settings};
 use super::trial::Trials;
-use crate::model::{Attainment, Foreseen, Outlook, Usage, WorkingSet};
+use crate::model::{Attainment, Foreseen, OFTEN, Outlook, Usage, WorkingSet};
 use crate::signal::{Amount, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 

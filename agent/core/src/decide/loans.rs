@@ -6,15 +6,13 @@ use super::engine::Engine;
 use super::guard::{self, Passed};
 use super::policy::Basis;
 use super::reason::{Otherwise, Reason, Rule};
+use crate::model::OFTEN;
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use std::cmp::Reverse;
 
 /// How long a borrower that was cut to its share may not go beyond it, after the last refusal:
 /// otherwise it would take back what was freed for others.
 const RATION: Nanos = Nanos(10 * Nanos::SECOND.0);
-
-/// The percentile of demand that counts as needed often.
-pub(super) const OFTEN: u32 = 95;
 
 /// What a borrower keeps when its loan is called in.
 #[derive(Clone, Copy)]

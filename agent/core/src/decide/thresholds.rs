@@ -3,11 +3,9 @@
 
 use super::control::Control;
 use super::engine::Engine;
+use crate::model::OFTEN;
 use crate::signal::{Resource, Slot};
 use serde::{Deserialize, Serialize};
-
-/// The percentile of demand that counts as usual.
-const PERCENTILE: u32 = 95;
 
 /// A process that grows at full speed fills some 4 MiB per millisecond, and the kernel may look
 /// only every 4 ms, when the scheduler ticks: two looks.
@@ -67,7 +65,7 @@ fn usual(control: &Control) -> u64 {
     let foreseen = foreseen.filter(|expected| *expected < limit);
     let demand = control
         .usage
-        .demand(PERCENTILE)
+        .demand(OFTEN)
         .max(foreseen.unwrap_or_default());
     let usual = demand.percent(125).0.min(demand.0.midpoint(limit.0));
     let room = match control.resource {

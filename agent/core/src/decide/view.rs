@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::entitlement::Entitlement;
 use super::reason::Guard;
+use crate::model::OFTEN;
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +73,7 @@ impl Engine {
             visible: control.visible,
             ceiling: self.ceiling(control),
             used: control.usage.last(),
-            demand: control.usage.demand(95),
+            demand: control.usage.demand(OFTEN),
             throttled: control.usage.throttling().recent(),
             held_back: control.held_back,
             held: control.held,

@@ -16,5 +16,6 @@ pub use gpu::{GpuTick, GpuWait};
 pub use throttling::Throttling;
 pub use usage::Usage;
 pub use waiting::Waiting;
+pub(crate) use window::OFTEN;
 pub use window::Window;
 pub use working_set::WorkingSet;

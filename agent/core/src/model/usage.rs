@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn one_workload_and_resource_fits_into_two_kilobytes() {
-        assert!(size_of::<Usage>() + 2 * 60 * size_of::<u64>() <= 2048);
+    fn one_workload_and_resource_fits_into_a_kilobyte() {
+        assert!(size_of::<Usage>() + 60 * size_of::<u64>() <= 1024);
     }
 }

@@ -1,4 +1,4 @@
-//! The largest value of each sixtieth of a span of time: exact percentiles in one kilobyte.
+//! The largest value of each sixtieth of a span of time: exact percentiles in six hundred bytes.
 
 use crate::signal::Nanos;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ const CELLS: usize = 60;
 /// than its span.
 const LEAST: Nanos = Nanos::SECOND;
 
+/// The percentile of demand that counts as needed often: everybody asks for it, in every tick.
+pub(crate) const OFTEN: u32 = 95;
+
 /// A sliding window. With a span of up to 60 s and a tick of 1 s each cell is one tick; in a longer
 /// span a cell keeps the peak of several ticks, so that percentiles err to the safe side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +20,14 @@ const LEAST: Nanos = Nanos::SECOND;
 pub struct Window {
     /// The cells, a ring once all are in use.
     cells: Vec<u64>,
-    /// The same values in order: percentiles are asked for more often than values change.
+    /// The places of the cells in the order of their values, equal ones as they stand: percentiles
+    /// are asked for more often than values change.
     #[serde(skip_serializing)]
-    sorted: Vec<u64>,
+    order: [u8; CELLS],
+    /// The percentile [`OFTEN`], at hand without a look at the cells: of very many windows most are
+    /// in no cache.
+    #[serde(skip_serializing)]
+    often: u64,
     /// Index of the newest cell.
     newest: usize,
     /// How many cells there are once it is full.
@@ -47,8 +55,12 @@ impl From<Stored> for Window {
         window
             .cells
             .extend(stored.cells.into_iter().take(window.most));
-        window.sorted.extend(&window.cells);
-        window.sorted.sort_unstable();
+        let order = &mut window.order[..window.cells.len()];
+        for (rank, cell) in (0..).zip(&mut *order) {
+            *cell = rank;
+        }
+        order.sort_by_key(|cell| window.cells[usize::from(*cell)]);
+        window.often = window.ranked(OFTEN);
         window.newest = stored.newest.min(window.cells.len().saturating_sub(1));
         window.cell = stored.cell;
         window.began = stored.began;
@@ -63,7 +75,8 @@ impl Window {
         let most = usize::try_from(span.0 / LEAST.0).map_or(CELLS, |cells| cells.clamp(1, CELLS));
         Self {
             cells: Vec::with_capacity(most),
-            sorted: Vec::with_capacity(most),
+            order: [0; CELLS],
+            often: 0,
             newest: 0,
             most,
             cell: Nanos(span.0 / most as u64),
@@ -79,8 +92,7 @@ impl Window {
             self.began = now;
             self.newest = self.cells.len();
             self.cells.push(value);
-            let place = self.sorted.partition_point(|other| *other < value);
-            self.sorted.insert(place, value);
+            self.sort_in(self.newest);
         } else if full {
             self.began = now;
             self.newest = (self.newest + 1) % self.most;
@@ -93,16 +105,30 @@ impl Window {
     /// Puts a value into the newest cell.
     fn replace(&mut self, value: u64) {
         let old = std::mem::replace(&mut self.cells[self.newest], value);
-        let from = self.sorted.partition_point(|other| *other < old);
-        let to = self.sorted.partition_point(|other| *other < value);
+        if old == value {
+            return;
+        }
+        let newest = place(self.newest);
+        let from = self.order.iter().position(|cell| *cell == newest);
+        self.sort_in(from.unwrap_or(self.newest));
+    }
+
+    /// Moves the newest cell to its place in the order, from another one.
+    fn sort_in(&mut self, from: usize) {
+        let value = self.cells[self.newest];
+        // A search by halves would look at few cells, but each where the one before has led: to wait
+        // for memory again and again takes longer than to count all.
+        let (before, rest) = self.cells.split_at(self.newest);
+        let to = before.iter().filter(|other| **other <= value).count()
+            + rest.iter().filter(|other| **other < value).count();
         // Only what lies between the two places moves.
         if from < to {
-            self.sorted.copy_within(from + 1..to, from);
-            self.sorted[to - 1] = value;
+            self.order.copy_within(from + 1..=to, from);
         } else {
-            self.sorted.copy_within(to..from, to + 1);
-            self.sorted[to] = value;
+            self.order.copy_within(to..from, to + 1);
         }
+        self.order[to] = place(self.newest);
+        self.often = self.ranked(OFTEN);
     }
 
     /// How many cells hold a value.
@@ -120,18 +146,36 @@ impl Window {
     /// The smallest value that at least `percent` of the cells do not exceed; 0 when empty.
     #[must_use]
     pub fn percentile(&self, percent: u32) -> u64 {
-        let rank = (self.sorted.len() * percent.min(100) as usize).div_ceil(100);
-        self.sorted
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(0)
+        if percent == OFTEN {
+            self.often
+        } else {
+            self.ranked(percent)
+        }
+    }
+
+    /// The same from the cells.
+    fn ranked(&self, percent: u32) -> u64 {
+        let rank = (self.cells.len() * percent.min(100) as usize).div_ceil(100);
+        self.at(rank.saturating_sub(1))
     }
 
     /// The largest value; 0 when empty.
     #[must_use]
     pub fn peak(&self) -> u64 {
-        self.sorted.last().copied().unwrap_or(0)
+        self.at(self.cells.len().saturating_sub(1))
     }
+
+    /// The value of a rank, from 0 for the smallest; 0 when empty.
+    fn at(&self, rank: usize) -> u64 {
+        let cell = usize::from(self.order[rank]);
+        self.cells.get(cell).copied().unwrap_or(0)
+    }
+}
+
+/// A cell's place, as it is noted in the order.
+fn place(cell: usize) -> u8 {
+    const { assert!(CELLS < u8::MAX as usize) };
+    u8::try_from(cell).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -190,17 +234,25 @@ mod tests {
     }
 
     #[test]
-    fn the_sorted_copy_stays_a_copy() {
-        let mut window = Window::new(Nanos::MINUTE);
-        let mut value = 1_u64;
-        for now in 0..10_000 {
-            value = value
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            window.push(Nanos(now * 600_000_000), value >> 58);
-            let mut cells = window.cells.clone();
-            cells.sort_unstable();
-            assert_eq!(window.sorted, cells);
+    fn the_order_is_that_of_the_values() {
+        for span in [5, 60, 600] {
+            let mut window = Window::new(Nanos(span * Nanos::SECOND.0));
+            let mut value = 1_u64;
+            for now in 0..10_000 {
+                value = value
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                window.push(Nanos(now * 600_000_000), value >> 58);
+                let mut sorted = window.cells.clone();
+                sorted.sort_unstable();
+                for (rank, value) in sorted.iter().enumerate() {
+                    assert_eq!(window.at(rank), *value);
+                }
+                assert_eq!(window.often, window.ranked(OFTEN));
+            }
+            let bytes = postcard::to_stdvec(&window).expect("a window can be written");
+            let read: Window = postcard::from_bytes(&bytes).expect("and read");
+            assert_eq!(read, window, "what is calculated comes out the same");
         }
     }
 }

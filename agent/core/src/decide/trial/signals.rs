@@ -109,9 +109,10 @@ impl Seen {
 }
 
 /// The last ticks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recent {
-    samples: [Sample; KEPT],
+    /// Apart, so that walks over all limits do not have them in their way.
+    samples: Box<[Sample; KEPT]>,
     /// Where the newest is, below `KEPT`.
     newest: usize,
 }

@@ -89,8 +89,7 @@ pub(in crate::decide) struct Closed {
 pub(in crate::decide) struct Trials {
     /// Whether being short comes as events that are added up, instead of a share of time.
     events: bool,
-    /// Apart, so that walks over all limits do not have it in their way.
-    recent: Box<Recent>,
+    recent: Recent,
     /// When the last tick was told of.
     time: Nanos,
     /// Whole ticks since the limit last changed by anybody's hand.
@@ -113,7 +112,7 @@ impl Trials {
     pub(in crate::decide) fn new(resource: Resource) -> Self {
         Self {
             events: resource == Resource::Memory,
-            recent: Box::default(),
+            recent: Recent::default(),
             time: Nanos(0),
             steady: 0,
             changed: Nanos(0),
