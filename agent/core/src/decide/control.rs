@@ -133,8 +133,12 @@ impl Control {
 
     /// See `Envelope::base`.
     pub(super) fn base(&self, floor: Amount) -> Amount {
-        let own = self.own().map_or(self.adopted, |own| own.min(self.adopted));
-        self.grain.quantise(floor.max(own), Round::Up)
+        self.grain.quantise(floor.max(self.given()), Round::Up)
+    }
+
+    /// What is its own without a floor: its owner's limit, or what of that is held for it.
+    pub(super) fn given(&self) -> Amount {
+        self.own().map_or(self.adopted, |own| own.min(self.adopted))
     }
 
     /// What of its owner's limit is held for it: no less than is to be seen, or a recall would go below.

@@ -32,8 +32,10 @@ pub(super) struct Asked {
 /// One tick's proposals and shares.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Division {
-    /// In the order of workloads, and of resources.
+    /// Slot by slot at first, then in the order of workloads; and of resources.
     pub(super) asked: Vec<Asked>,
+    /// By slot, where a workload stands in the order.
+    ranks: Vec<usize>,
     /// What raises would take from the pools together.
     more: [Amount; 2],
     parts: [Parts; 2],
@@ -55,6 +57,16 @@ struct Parts {
 }
 
 impl Division {
+    /// Puts what was asked slot by slot into the order of workloads: parents before children.
+    fn line_up(&mut self, order: &[Slot], slots: usize) {
+        self.ranks.resize(slots, 0);
+        for (rank, slot) in order.iter().enumerate() {
+            self.ranks[slot.0 as usize] = rank;
+        }
+        let ranks = &self.ranks;
+        self.asked.sort_by_key(|asked| ranks[asked.slot.0 as usize]);
+    }
+
     /// Up to where a limit may go, where not everybody can have what they want.
     pub(super) fn share(&self, slot: Slot, resource: Resource) -> Option<Amount> {
         let parts = &self.parts[resource.index()];
@@ -75,39 +87,39 @@ impl Division {
 }
 
 impl Engine {
-    /// Asks every policy, and adds up what that comes to.
-    pub(super) fn gather(&mut self, now: Nanos) {
-        let mut division = std::mem::take(&mut self.division);
-        division.asked.clear();
-        division.more = [Amount::ZERO; 2];
-        for position in 0..self.order.len() {
-            let slot = self.order[position];
-            for resource in Resource::ALL {
-                // News of the last settlement is late: decide when it must have come.
-                let late = self.control(slot, resource);
-                if late.is_none_or(|control| control.ordered.take().is_some()) {
-                    continue;
-                }
-                let Some((memory, proposal)) = self.ask(now, slot, resource) else {
-                    continue;
-                };
-                let Some(proposal) = proposal else {
-                    self.rest(now, slot, resource, memory);
-                    continue;
-                };
-                let mut asked = Asked {
+    /// Asks a workload's policies.
+    pub(super) fn ask(&mut self, now: Nanos, slot: Slot) {
+        for resource in Resource::ALL {
+            // News of the last settlement is late: decide when it must have come.
+            let late = self.control(slot, resource);
+            if late.is_none_or(|control| control.ordered.take().is_some()) {
+                continue;
+            }
+            match self.consult(now, slot, resource) {
+                Some((memory, Some(proposal))) => self.division.asked.push(Asked {
                     slot,
                     resource,
                     memory,
                     proposal,
                     wanted: None,
-                };
-                if let Some((wanted, more)) = self.wanted(now, slot, resource, &proposal) {
-                    asked.wanted = Some(wanted);
-                    let sum = &mut division.more[resource.index()];
-                    *sum = sum.plus(more);
-                }
-                division.asked.push(asked);
+                }),
+                Some((memory, None)) => self.rest(now, slot, resource, memory),
+                None => {}
+            }
+        }
+    }
+
+    /// Adds up what all proposals come to.
+    pub(super) fn gather(&mut self, now: Nanos) {
+        let mut division = std::mem::take(&mut self.division);
+        division.line_up(&self.order, self.workloads.len());
+        division.more = [Amount::ZERO; 2];
+        for asked in &mut division.asked {
+            let (slot, resource) = (asked.slot, asked.resource);
+            if let Some((wanted, more)) = self.wanted(now, slot, resource, &asked.proposal) {
+                asked.wanted = Some(wanted);
+                let sum = &mut division.more[resource.index()];
+                *sum = sum.plus(more);
             }
         }
         self.division = division;
@@ -122,7 +134,7 @@ impl Engine {
     }
 
     /// What a policy remembers and proposes; `None` when this is no time to ask it.
-    fn ask(
+    fn consult(
         &self,
         now: Nanos,
         slot: Slot,

@@ -1,5 +1,6 @@
 //! The slow loop's brain: takes workloads, records and snapshots, gives decisions.
 
+use super::brief::Brief;
 use super::control::Control;
 use super::decision::Notice;
 use super::division::Division;
@@ -38,7 +39,11 @@ pub struct Engine {
     pub(super) set_aside: Vec<Amount>,
     /// Per slot: where this tick's decisions put the limits.
     pub(super) plans: Vec<[Amount; 2]>,
-    /// What this tick's proposals come to together. Nothing of it counts in the next one.
+    /// Per slot: what this tick has found, in brief. Nothing of it counts in the next one, nor of
+    /// what follows.
+    #[serde(skip)]
+    pub(super) briefs: Vec<Brief>,
+    /// What this tick's proposals come to together.
     #[serde(skip)]
     pub(super) division: Division,
 }
@@ -79,6 +84,7 @@ impl Engine {
             floors: Vec::new(),
             set_aside: Vec::new(),
             plans: Vec::new(),
+            briefs: Vec::new(),
             division: Division::default(),
         }
     }
@@ -179,6 +185,7 @@ impl Engine {
             .into_iter()
             .partition(|other| self.is_within(*other, slot));
         self.order = rest.into_iter().chain(below).collect();
+        self.survey();
         self.sum_floors();
         self.precedences();
     }

@@ -9,6 +9,7 @@ use super::reason::{Otherwise, Reason, Rule};
 use crate::model::OFTEN;
 use crate::signal::{Amount, Mode, Nanos, Resource, Slot};
 use std::cmp::Reverse;
+use std::iter::successors;
 
 /// How long a borrower that was cut to its share may not go beyond it, after the last refusal:
 /// otherwise it would take back what was freed for others.
@@ -125,10 +126,13 @@ impl Engine {
     pub(super) fn payer(&self) -> Option<Slot> {
         let resource = Resource::Cpu;
         let borrowers = self.order.iter().filter_map(|slot| {
+            let loan = self.loan(*slot, resource);
+            if loan == Amount::ZERO {
+                return None;
+            }
             let workload = self.workload(*slot)?;
             let control = workload.controls[resource.index()].as_ref()?;
-            let loan = self.loan(*slot, resource);
-            let worth = loan > Amount::ZERO && loan.0 >= control.bounds.step.0 / 4;
+            let worth = loan.0 >= control.bounds.step.0 / 4;
             let weight = u128::from(workload.entitlement.weight.max(1));
             let per_weight = (u128::from(loan.0) << 32) / weight;
             (worth && !self.is_modest(*slot, control)).then_some((
@@ -166,24 +170,22 @@ impl Engine {
         held(own) || own.answer == Answer::Heard && above.any(held)
     }
 
-    /// What is lent to a workload, as far as the slow loop knows.
+    /// What is lent to a workload, as far as the slow loop knew when the tick began.
     pub(super) fn loan(&self, slot: Slot, resource: Resource) -> Amount {
-        let control = self
-            .workload(slot)
-            .and_then(|workload| workload.controls[resource.index()].as_ref());
-        control.map_or(Amount::ZERO, |control| {
-            self.owed(slot, control, control.known)
-        })
+        let index = resource.index();
+        let brief = self.brief(slot);
+        let figures = &brief.figures[index];
+        let mut above = successors(brief.parent, |above| self.brief(*above).parent);
+        let nested = above.any(|above| !self.brief(above).figures[index].known.is_unlimited());
+        let base = figures.base(self.floors[slot.0 as usize][index]);
+        beyond(base, figures.known, nested)
     }
 
     /// What a limit owes to the pool: the slow loop's view of `Envelope::lent`.
     pub(super) fn owed(&self, slot: Slot, control: &Control, limit: Amount) -> Amount {
         let base = control.base(self.floors[slot.0 as usize][control.resource.index()]);
-        if limit <= base || limit.is_unlimited() || !self.cap(slot, control.resource).is_unlimited()
-        {
-            return Amount::ZERO;
-        }
-        limit.minus(base)
+        let nested = !self.cap(slot, control.resource).is_unlimited();
+        beyond(base, limit, nested)
     }
 
     /// Lowers one loan to what is kept of it, or to its share if that is less.
@@ -265,4 +267,12 @@ impl Engine {
             reason,
         })
     }
+}
+
+/// What of a limit is lent: all beyond its base. Nothing is, where one above has a limit, nor of no limit at all.
+fn beyond(base: Amount, limit: Amount, nested: bool) -> Amount {
+    if nested || limit.is_unlimited() {
+        return Amount::ZERO;
+    }
+    limit.minus(base)
 }

@@ -15,6 +15,7 @@
 mod again;
 pub mod arbitrate;
 mod attain;
+mod brief;
 pub mod budget;
 mod control;
 pub mod decision;

@@ -1,8 +1,6 @@
 //! The node's invariant: floors, loans, unmanaged use and the reserve fit into what there is.
 
-use super::control::Control;
 use super::engine::{Engine, Workload};
-use super::grain::Round;
 use crate::signal::{Amount, Resource, Slot};
 
 impl Engine {
@@ -14,20 +12,12 @@ impl Engine {
         floors.resize(self.workloads.len(), [Amount::ZERO; 2]);
         // Children first: what is in a parent's cell by then is the sum of theirs.
         for slot in self.order.iter().rev() {
-            let Some(workload) = self.workload(*slot) else {
-                continue;
-            };
-            for (index, control) in workload.controls.iter().enumerate() {
-                let sum = floors[slot.0 as usize][index];
-                let own = control.as_ref().map_or(Amount::ZERO, |control| {
-                    control.grain.quantise(control.bounds.floor, Round::Up)
-                });
-                let top = control
-                    .as_ref()
-                    .map_or(Amount::UNLIMITED, |control| self.ceiling(control));
-                let floor = own.max(sum).min(top);
-                floors[slot.0 as usize][index] = floor;
-                if let Some(parent) = self.parent(workload) {
+            let brief = self.brief(*slot);
+            for (index, figures) in brief.figures.iter().enumerate() {
+                let cell = &mut floors[slot.0 as usize][index];
+                let floor = figures.floor.max(*cell).min(figures.ceiling);
+                *cell = floor;
+                if let Some(parent) = brief.parent {
                     let cell = &mut floors[parent.0 as usize][index];
                     *cell = cell.plus(floor);
                 }
@@ -61,6 +51,8 @@ impl Engine {
                 }
             }
         }
+        // What is held for a workload is no less than what is shown.
+        self.survey();
     }
 
     /// Computes what is set aside of CPU on the node: a parent's is at least the sum of its children's.
@@ -70,16 +62,12 @@ impl Engine {
         set_aside.resize(self.workloads.len(), Amount::ZERO);
         let index = Resource::Cpu.index();
         for slot in self.order.iter().rev() {
-            let Some(workload) = self.workload(*slot) else {
-                continue;
-            };
-            let own = workload.controls[index]
-                .as_ref()
-                .map_or(Amount::ZERO, Control::needed_of_floor);
+            let brief = self.brief(*slot);
+            let own = brief.figures[index].needed;
             let cell = &mut set_aside[slot.0 as usize];
             let sum = own.max(*cell).min(self.floors[slot.0 as usize][index]);
             *cell = sum;
-            if let Some(parent) = self.parent(workload) {
+            if let Some(parent) = brief.parent {
                 let cell = &mut set_aside[parent.0 as usize];
                 *cell = cell.plus(sum);
             }
@@ -101,7 +89,7 @@ impl Engine {
     }
 
     /// The parent, if it is still there.
-    fn parent(&self, workload: &Workload) -> Option<Slot> {
+    pub(super) fn parent(&self, workload: &Workload) -> Option<Slot> {
         workload
             .parent
             .filter(|parent| self.workload(*parent).is_some())
@@ -117,10 +105,8 @@ impl Engine {
         Resource::ALL.map(|resource| {
             let index = resource.index();
             let (capacity, unmanaged) = sources[index];
-            let top_level = self.order.iter().filter(|slot| {
-                self.workload(**slot)
-                    .is_some_and(|workload| self.parent(workload).is_none())
-            });
+            let top_level = self.order.iter();
+            let top_level = top_level.filter(|slot| self.brief(**slot).parent.is_none());
             let set_aside = top_level.fold(Amount::ZERO, |sum, slot| {
                 sum.plus(self.set_aside(*slot, resource))
             });

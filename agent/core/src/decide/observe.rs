@@ -1,4 +1,4 @@
-//! The first half of a tick: what the snapshot says, held against what is believed.
+//! What the snapshot says of a workload, held against what is believed.
 
 use super::control::{Answer, Control};
 use super::decision::{Notice, NoticeKind, Tick};
@@ -10,25 +10,20 @@ use crate::signal::{Amount, Cause, Event, Mode, Nanos, Resource, Slot};
 use crate::snapshot::{CpuSignals, MemorySignals, Snapshot, WorkloadSignals};
 
 impl Engine {
-    /// Feeds the models, finds limits that are not what they should be, and shortages of which
+    /// Feeds a workload's models, finds limits that are not what they should be, and shortages of which
     /// no event told.
-    pub(super) fn observe(&mut self, now: Nanos, snapshot: &Snapshot, out: &mut Tick) {
-        self.node = snapshot.node;
-        for control in self
-            .workloads
-            .iter_mut()
-            .flatten()
-            .flat_map(|workload| workload.controls.iter_mut().flatten())
-        {
-            control.fresh = false;
+    pub(super) fn observe(
+        &mut self,
+        now: Nanos,
+        snapshot: &Snapshot,
+        signals: &WorkloadSignals,
+        out: &mut Tick,
+    ) {
+        if let Some(cpu) = &signals.cpu {
+            self.observe_cpu(now, snapshot, signals, cpu, out);
         }
-        for signals in &snapshot.workloads {
-            if let Some(cpu) = &signals.cpu {
-                self.observe_cpu(now, snapshot, signals, cpu, out);
-            }
-            if let Some(memory) = &signals.memory {
-                self.observe_memory(now, snapshot, signals, memory, out);
-            }
+        if let Some(memory) = &signals.memory {
+            self.observe_memory(now, snapshot, signals, memory, out);
         }
     }
 

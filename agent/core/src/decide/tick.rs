@@ -24,8 +24,8 @@ impl Engine {
             notices: std::mem::take(&mut self.notices),
             ..Tick::default()
         };
-        self.observe(now, snapshot, &mut out);
         self.ration(now);
+        self.go_round(now, snapshot, &mut out);
         self.show();
         self.sum_floors();
         self.sum_set_aside();
@@ -48,17 +48,33 @@ impl Engine {
         out
     }
 
+    /// Takes one workload after the other: observes it, asks its policies, and notes what is to be added
+    /// up. Of very many, the caches do not hold what is known until a second round, so that one must do.
+    fn go_round(&mut self, now: Nanos, snapshot: &Snapshot, out: &mut Tick) {
+        self.node = snapshot.node;
+        self.division.asked.clear();
+        self.briefs.clear();
+        let mut seen = snapshot.workloads.iter().peekable();
+        for slot in (0..).map(Slot).take(self.workloads.len()) {
+            for resource in Resource::ALL {
+                if let Some(control) = self.control(slot, resource) {
+                    control.fresh = false;
+                }
+            }
+            while let Some(signals) = seen.next_if(|signals| signals.slot <= slot) {
+                self.observe(now, snapshot, signals, out);
+            }
+            self.ask(now, slot);
+            self.note(slot);
+        }
+    }
+
     /// Notes where every limit stands before anything is decided.
     fn plan(&mut self) {
         self.plans.clear();
-        self.plans.extend(self.workloads.iter().map(|workload| {
-            Resource::ALL.map(|resource| {
-                let control = workload
-                    .as_ref()
-                    .and_then(|workload| workload.controls[resource.index()].as_ref());
-                control.map_or(Amount::UNLIMITED, |control| control.known)
-            })
-        }));
+        let briefs = self.briefs.iter();
+        self.plans
+            .extend(briefs.map(|brief| brief.figures.map(|figures| figures.known)));
     }
 
     /// Asks the policies, parents before children. Trims go into `out.settles`, and first, so
