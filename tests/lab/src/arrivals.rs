@@ -31,6 +31,44 @@ pub enum Spacing {
     Poisson,
 }
 
+impl Spacing {
+    /// From one request to the next, in units of the mean.
+    pub(crate) fn distance(self, random: &mut Rng) -> f64 {
+        match self {
+            Self::Even => 1.0,
+            // The uniform number is below one, so the logarithm's argument is above zero.
+            Self::Poisson => -(1.0 - random.f64()).ln(),
+        }
+    }
+}
+
+/// Walks through pieces of constant rate up to the end: `piece` says for a moment in seconds the rate that holds
+/// there, and until when; `distance` says the next distance in units of the mean.
+pub(crate) fn walk(
+    end: Duration,
+    mut distance: impl FnMut() -> f64,
+    mut piece: impl FnMut(f64) -> (f64, f64),
+) -> Vec<Duration> {
+    let end = end.as_secs_f64();
+    let mut times = Vec::new();
+    let (mut now, mut next) = (0.0, distance());
+    while now < end {
+        let (rate, until) = piece(now);
+        let room = (until - now) * rate;
+        if room < next || rate <= 0.0 {
+            next -= room;
+            now = until;
+            continue;
+        }
+        now += next / rate;
+        if now < end {
+            times.push(Duration::from_secs_f64(now));
+        }
+        next = distance();
+    }
+    times
+}
+
 /// A plan of send times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
@@ -56,34 +94,11 @@ impl Plan {
         let mut random = Rng::with_seed(self.seed);
         let mut noise = Rng::with_seed(self.seed ^ 0x6e6f_6973_6521);
         let mut factors = Vec::new();
-        let mut times = Vec::new();
-        let end = self.duration.as_secs_f64();
-        let (mut now, mut next) = (0.0, self.distance(&mut random));
-        // The distance is in units of the mean; a step walks through pieces of constant rate until it is used up.
-        while now < end {
+        let piece = |now| {
             let (factor, until) = self.piece(now, &mut noise, &mut factors);
-            let rate = self.rate * factor;
-            let room = (until - now) * rate;
-            if room < next {
-                next -= room;
-                now = until;
-                continue;
-            }
-            now += next / rate;
-            if now < end {
-                times.push(Duration::from_secs_f64(now));
-            }
-            next = self.distance(&mut random);
-        }
-        times
-    }
-
-    fn distance(&self, random: &mut Rng) -> f64 {
-        match self.spacing {
-            Spacing::Even => 1.0,
-            // The uniform number is below one, so the logarithm's argument is above zero.
-            Spacing::Poisson => -(1.0 - random.f64()).ln(),
-        }
+            (self.rate * factor, until)
+        };
+        walk(self.duration, || self.spacing.distance(&mut random), piece)
     }
 
     /// The factor of the rate at this moment, and the moment at which it changes.

@@ -18,7 +18,9 @@ use serde::Serialize;
 use trimtab_lab::{
     answer,
     arrivals::{Pattern, Plan, Spacing},
-    burn, burst, cache, direct, flood, grow, join, load, serve, turns,
+    burn, burst, cache, direct, flood, grow, join, load,
+    rates::Rates,
+    serve, turns,
 };
 
 /// Workloads with known behaviour, and the load that measures them.
@@ -104,6 +106,9 @@ struct Load {
     /// How the rate changes
     #[arg(long, value_enum, default_value = "steady")]
     pattern: PatternName,
+    /// A file with a rate per line, each for a second, that the rate follows instead; `--rate` is then its mean
+    #[arg(long, value_name = "FILE", conflicts_with = "pattern")]
+    trace: Option<PathBuf>,
     /// From one burst to the next
     #[arg(long, default_value = "1s")]
     burst_every: humantime::Duration,
@@ -343,7 +348,11 @@ impl Load {
             connections: self.connections,
             patience: self.patience.into(),
         };
-        print(&load.run()?, self.json)
+        let report = match self.trace {
+            Some(file) => load.follow(&Rates::per_second(&std::fs::read_to_string(file)?)?)?,
+            None => load.run()?,
+        };
+        print(&report, self.json)
     }
 }
 

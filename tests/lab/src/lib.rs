@@ -13,6 +13,7 @@ pub mod flood;
 pub mod grow;
 pub mod join;
 pub mod load;
+pub mod rates;
 pub mod serve;
 pub mod summary;
 pub mod turns;

@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::{
     arrivals::Plan,
     burst::now_ns,
+    rates::Rates,
     serve::MESSAGE,
     summary::{Durations, Summary},
 };
@@ -59,6 +60,41 @@ pub struct Report {
     pub latency: Summary,
 }
 
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clients {
+    /// The server.
+    pub target: SocketAddr,
+    /// Connections, used in turn.
+    pub connections: usize,
+    /// How long to wait for answers after the last request.
+    pub patience: Duration,
+}
+
+/// What became of each request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// When it began, in ns of `CLOCK_MONOTONIC`.
+    pub began_ns: u64,
+    /// The requests, in the order in which they were due.
+    pub requests: Vec<Request>,
+    /// Requests sent more than a millisecond after they were due.
+    pub late: u64,
+    /// The longest delay of a send.
+    pub late_max: Duration,
+    /// From the start until the last was answered, or patience had ended.
+    pub wall: Duration,
+}
+
+/// One request; times are since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// When it was due.
+    pub due: Duration,
+    /// When its answer came; `None` where patience ended before.
+    pub answered: Option<Duration>,
+}
+
 struct Sent {
     count: u64,
     late: u64,
@@ -79,8 +115,43 @@ impl Load {
     /// # Errors
     /// As for [`Load::run`].
     pub fn run_watched(&self, seen: &(dyn Fn(Duration) + Sync)) -> Result<Report> {
+        self.clients().send(&self.plan.times(), seen)?.report()
+    }
+
+    /// The same, but the rate follows these, with the plan's rate as their mean and nothing of its pattern.
+    ///
+    /// # Errors
+    /// As for [`Load::run`], and when there are no requests within the plan's duration.
+    pub fn follow(&self, rates: &Rates) -> Result<Report> {
+        let Plan {
+            rate,
+            duration,
+            spacing,
+            seed,
+            ..
+        } = self.plan;
+        let rates = rates.clone().with_mean(rate, duration)?;
+        let times = rates.times(duration, spacing, seed);
+        self.clients().send(&times, &|_| ())?.report()
+    }
+
+    const fn clients(&self) -> Clients {
+        Clients {
+            target: self.target,
+            connections: self.connections,
+            patience: self.patience,
+        }
+    }
+}
+
+impl Clients {
+    /// Sends a request at each of these times since the start, which are in order, and waits for the answers.
+    /// Calls `seen` with each latency as its answer comes, in the thread that received it.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, closes a connection, or answers what was not asked.
+    pub fn send(&self, times: &[Duration], seen: &(dyn Fn(Duration) + Sync)) -> Result<Account> {
         ensure!(self.connections > 0, "at least one connection is needed");
-        let times = self.plan.times();
         // Zero means unanswered, so answers are stored one nanosecond late.
         let answers: Vec<AtomicU64> = times.iter().map(|_| AtomicU64::new(0)).collect();
         let mut streams = Vec::new();
@@ -95,7 +166,7 @@ impl Load {
         let began_ns = now_ns();
         let sent = thread::scope(|scope| {
             for stream in &streams {
-                let (times, answers, failure) = (&times, &answers, &failure);
+                let (answers, failure) = (&answers, &failure);
                 thread::Builder::new().spawn_scoped(scope, move || {
                     if let Err(error) = receive(stream, start, times, answers, seen) {
                         failure
@@ -105,7 +176,7 @@ impl Load {
                     }
                 })?;
             }
-            let sent = send(&streams, start, &times);
+            let sent = send(&streams, start, times);
             let end = Instant::now() + self.patience;
             while Instant::now() < end
                 && answers
@@ -120,10 +191,52 @@ impl Load {
             }
             sent
         })?;
+        let wall = start.elapsed();
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        report(began_ns, &sent, &times, &answers, start.elapsed())
+        let answered = answers.into_iter().map(AtomicU64::into_inner);
+        let requests = times.iter().zip(answered).map(|(due, answered)| Request {
+            due: *due,
+            answered: answered.checked_sub(1).map(Duration::from_nanos),
+        });
+        Ok(Account {
+            began_ns,
+            requests: requests.collect(),
+            late: sent.late,
+            late_max: sent.late_max,
+            wall,
+        })
+    }
+}
+
+impl Account {
+    /// How long a request waited for its answer: one without, as long as it was waited for.
+    #[must_use]
+    pub fn waited(&self, request: &Request) -> Duration {
+        let until = request.answered.unwrap_or(self.wall);
+        until.saturating_sub(request.due)
+    }
+
+    fn report(&self) -> Result<Report> {
+        let mut latencies = Durations::new()?;
+        let (mut answered, mut last) = (0, Duration::ZERO);
+        for request in &self.requests {
+            answered += u64::from(request.answered.is_some());
+            last = last.max(request.answered.unwrap_or(self.wall));
+            latencies.record(self.waited(request));
+        }
+        let sent = self.requests.len() as u64;
+        Ok(Report {
+            began_ns: self.began_ns,
+            sent,
+            answered,
+            unanswered: sent - answered,
+            late: self.late,
+            late_max_us: u64::try_from(self.late_max.as_micros())?,
+            wall_s: last.as_secs_f64(),
+            latency: latencies.summary(),
+        })
     }
 }
 
@@ -173,38 +286,6 @@ fn receive(
         seen(Duration::from_nanos(at).saturating_sub(*due));
     }
     Ok(())
-}
-
-fn report(
-    began_ns: u64,
-    sent: &Sent,
-    times: &[Duration],
-    answers: &[AtomicU64],
-    wall: Duration,
-) -> Result<Report> {
-    let mut latencies = Durations::new()?;
-    let (mut answered, mut last) = (0, Duration::ZERO);
-    for (due, answer) in times.iter().zip(answers) {
-        let at = match answer.load(Ordering::Relaxed) {
-            0 => wall,
-            at => {
-                answered += 1;
-                Duration::from_nanos(at - 1)
-            }
-        };
-        last = last.max(at);
-        latencies.record(at.saturating_sub(*due));
-    }
-    Ok(Report {
-        began_ns,
-        sent: sent.count,
-        answered,
-        unanswered: sent.count - answered,
-        late: sent.late,
-        late_max_us: u64::try_from(sent.late_max.as_micros())?,
-        wall_s: last.as_secs_f64(),
-        latency: latencies.summary(),
-    })
 }
 
 #[cfg(test)]
