@@ -8,9 +8,7 @@ mod left;
 mod live;
 mod show;
 mod stage;
-mod stop;
 mod summary;
-mod tie;
 mod traffic;
 mod words;
 
@@ -20,7 +18,8 @@ use anyhow::Result;
 use trimtab::probe::Probe;
 use trimtab_tests::Group;
 
-use self::{live::Times, show::Show, stop::Stop};
+use self::{live::Times, show::Show};
+use crate::stop::Stop;
 
 /// How long it takes where nobody can press Ctrl-C.
 const WITHOUT_TERMINAL: Duration = Duration::from_secs(30);

@@ -5,6 +5,7 @@ mod control;
 mod core;
 mod cost;
 mod demo;
+mod live;
 mod many;
 mod memory;
 mod neighbours;
@@ -21,6 +22,8 @@ mod simulator;
 mod speed;
 mod spread;
 mod statistics;
+mod stop;
+mod tie;
 mod warning;
 mod writes;
 
@@ -66,6 +69,8 @@ enum Bench {
     Core(core::Args),
     /// Every policy on every source of a directory of traces.
     Control(control::Args),
+    /// Trimtab, Captain's law and static limits, each live under the same requests.
+    Live(live::Args),
     /// What would have been found out of the ordinary in recorded history.
     Anomalies(anomalies::Args),
     /// What a recording takes on disk, per workload and second.
@@ -95,6 +100,7 @@ fn main() -> Result<ExitCode> {
         Bench::Neighbours(args) => neighbours::run(&args, json),
         Bench::Core(args) => core::run(&args, json),
         Bench::Control(args) => control::run(&args, json),
+        Bench::Live(args) => live::run(&args, json),
         Bench::Anomalies(args) => anomalies::run(&args, json),
         Bench::Record(args) => record::run(&args, json),
         Bench::Requests(args) => requests::run(&args, json),

@@ -5,12 +5,12 @@ use trimtab::api::view::Quantity;
 use crate::spread::number;
 
 /// A row in Markdown.
-pub(super) fn row(cells: &[String]) -> String {
+pub(crate) fn row(cells: &[String]) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
 /// The head of a table: the first column holds names, the others numbers.
-pub(super) fn head(columns: &[&str]) -> String {
+pub(crate) fn head(columns: &[&str]) -> String {
     let rule = "--:|".repeat(columns.len().saturating_sub(1));
     format!("| {} |\n|---|{rule}", columns.join(" | "))
 }

@@ -1,6 +1,6 @@
 //! Policies beside each other on the simulated node: what they held, and how late work was.
 
-mod cells;
+pub(crate) mod cells;
 mod judge;
 mod packing;
 mod sources;

@@ -16,7 +16,7 @@ use tokio_stream::StreamExt;
 use trimtab::api::{Client, view::Entry};
 use trimtab_tests::trimtab_bin;
 
-use super::{stop::Stop, tie::tie};
+use crate::{stop::Stop, tie::tie};
 
 /// How long an agent may take until it answers.
 const START: Duration = Duration::from_secs(20);

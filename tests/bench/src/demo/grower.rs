@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, bail};
 use trimtab_tests::{Group, Process, lab_bin};
 
-use super::tie::tie;
+use crate::tie::tie;
 
 /// The limit that it starts under.
 pub(super) const LIMIT: u64 = 64 << 20;

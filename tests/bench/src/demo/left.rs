@@ -9,7 +9,8 @@ use anyhow::{Error, Result};
 use trimtab::api::view::{Finding, Quantity, ResourceState, Workload};
 use trimtab_tests::trimtab_bin;
 
-use super::{agent::Agent, live::Times, show::Show, stop::Stop, summary::Summary, words};
+use super::{agent::Agent, live::Times, show::Show, summary::Summary, words};
+use crate::stop::Stop;
 
 /// Every group there is, and nothing written.
 const POLICY: &str =

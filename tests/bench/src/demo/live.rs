@@ -15,10 +15,10 @@ use super::{
     effect::{Effect, Phase, millis},
     show::{Frame, Show},
     stage::Stage,
-    stop::Stop,
     summary::{Cost, Reaction, Summary},
     words,
 };
+use crate::stop::Stop;
 
 /// Between two looks at processes and signals.
 const STEP: Duration = Duration::from_millis(20);

@@ -5,8 +5,8 @@ use std::{fs, thread};
 use anyhow::{Context, Result};
 use trimtab_tests::{CpuStat, Group, Process, Version, lab_bin};
 
-use super::{grower::Grower, tie::tie};
-use crate::server::Server;
+use super::grower::Grower;
+use crate::{server::Server, tie::tie};
 
 /// The bursty server's quota, in microseconds of each [`PERIOD_US`].
 pub(super) const QUOTA_US: u64 = 10_000;

@@ -11,13 +11,13 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Set once somebody wants the demonstration to end.
+/// Set once somebody wants what is shown or measured to end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// From here on the three signals end nothing by themselves. To be called within a runtime.
-    pub(super) fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let stop = Self::default();
         let receive = |kind| signal(kind).context("signals cannot be received");
         for kind in [
@@ -37,12 +37,12 @@ impl Stop {
     }
 
     /// Whether to end.
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Sleeps; signals and the journal are received meanwhile.
-    pub(super) async fn sleep(&self, duration: Duration) {
+    pub(crate) async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
 }
