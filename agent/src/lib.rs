@@ -16,6 +16,7 @@ pub mod journal;
 pub mod probe;
 pub mod record;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod sense;
 pub mod tune;

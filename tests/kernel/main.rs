@@ -15,6 +15,7 @@ mod gpu_sense;
 mod hierarchy;
 mod identity;
 mod memory;
+mod metrics;
 mod pool;
 mod probe_block;
 mod probe_cgroups;

@@ -19,8 +19,8 @@ pub use matching::{Match, Pattern, Subject, own_qos, own_unit};
 pub use node::Node;
 pub use report::{Invalid, Problem};
 pub use schema::{
-    Agent, Anomalies, Budget, Config, Energy, Fast, Gpu, Identity, Policy, Probes, Record, Room,
-    Scheduling,
+    Agent, Anomalies, Budget, Config, Energy, Fast, Gpu, Identity, Policy, Probes, Record, Report,
+    Room, Scheduling,
 };
 pub use select::Selector;
 // What a policy is in the core is the `kind` of one here, which says more: whom it selects, and the mode.

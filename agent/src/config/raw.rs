@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) anomalies: Anomalies,
     pub(super) identity: Identity,
     pub(super) record: Record,
+    pub(super) report: Report,
     pub(super) policy: Vec<Spanned<Policy>>,
 }
 
@@ -141,6 +142,22 @@ pub(super) struct Record {
     pub(super) enabled: Key<bool>,
     pub(super) directory: Key<PathBuf>,
     pub(super) limit: Key<Memory>,
+}
+
+/// `[report]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Report {
+    pub(super) workloads: Key<i64>,
+    pub(super) prometheus: Prometheus,
+}
+
+/// `[report.prometheus]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Prometheus {
+    pub(super) enabled: Key<bool>,
+    pub(super) listen: Key<String>,
 }
 
 /// One `[[policy]]`. The parameters of all kinds stand side by side, so that each keeps its place.

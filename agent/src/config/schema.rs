@@ -1,6 +1,9 @@
 //! What a configuration says, checked and in base units.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use trimtab_core::{
     decide::{Bounds, Entitlement, Policy as Kind, Settings},
@@ -33,6 +36,8 @@ pub struct Config {
     pub identity: Identity,
     /// `[record]`.
     pub record: Record,
+    /// `[report]`.
+    pub report: Report,
     /// `[[policy]]`, in the file's order: the first that selects a cgroup has it.
     pub policies: Vec<Policy>,
 }
@@ -288,6 +293,35 @@ impl Default for Record {
             enabled: false,
             directory: PathBuf::from("/var/lib/trimtab/record"),
             limit: Amount(256 << 20),
+        }
+    }
+}
+
+/// What monitoring systems are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How many workloads are told by name, 0 to [`Room::WORKLOADS`]; the others are told together.
+    pub workloads: u32,
+    /// Whether Prometheus may ask.
+    pub prometheus: bool,
+    /// Where it asks.
+    pub listen: SocketAddr,
+}
+
+impl Report {
+    /// Where Prometheus asks, if it may.
+    #[must_use]
+    pub fn prometheus(&self) -> Option<SocketAddr> {
+        self.prometheus.then_some(self.listen)
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            workloads: 50,
+            prometheus: false,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)),
         }
     }
 }

@@ -174,6 +174,8 @@ fn every_key_is_documented() {
         ("[anomalies]", "anomalies."),
         ("[identity]", "identity."),
         ("[record]", "record."),
+        ("[report]", "report."),
+        ("[report.prometheus]", "report.prometheus."),
         ("[[policy]]", "policy."),
         ("[policy.cpu]", "policy.cpu."),
         ("[policy.memory]", "policy.memory."),

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use trimtab_ebpf::{HIST_BUCKETS, bucket, bucket_start};
 
+use crate::report;
+
 /// Counters and latency histograms of the fast thread. One writer, many readers.
 #[derive(Debug)]
 pub struct Stats {
@@ -11,6 +13,8 @@ pub struct Stats {
     seen: Histogram,
     /// Kernel's time stamp to the end of the write.
     written: Histogram,
+    /// The sum of these, in ns.
+    written_ns: AtomicU64,
     /// Events taken from the ring.
     pub events: AtomicU64,
     /// Limits written.
@@ -24,6 +28,7 @@ impl Default for Stats {
         Self {
             seen: Histogram::new(),
             written: Histogram::new(),
+            written_ns: AtomicU64::new(0),
             events: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -42,12 +47,23 @@ impl Stats {
     pub fn wrote(&self, ns: u64) {
         self.writes.fetch_add(1, Relaxed);
         self.written.count(ns);
+        self.written_ns.fetch_add(ns, Relaxed);
     }
 
     /// Event to first look.
     #[must_use]
     pub fn seen(&self) -> Summary {
         self.seen.summary()
+    }
+
+    /// Event to the end of the write, as a distribution.
+    #[must_use]
+    pub fn reaction(&self) -> report::Histogram {
+        let mut counts = [0; HIST_BUCKETS];
+        for (count, cell) in counts.iter_mut().zip(&self.written.0) {
+            *count = cell.load(Relaxed);
+        }
+        report::Histogram::of(&counts, self.written_ns.load(Relaxed))
     }
 
     /// Event to the end of the write.

@@ -290,6 +290,8 @@ impl Agent {
             used: [Amount::ZERO; 2],
             above: [None, None],
             counters: crate::api::view::Counters::default(),
+            inherited: crate::api::view::Counters::default(),
+            undone: 0,
         });
         self.hear(slot);
         self.read_counters(slot);

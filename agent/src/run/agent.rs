@@ -14,6 +14,7 @@ use trimtab_core::{
 use super::{
     adoptions::Adoptions,
     cost::OwnCost,
+    endpoint::Endpoint,
     energy::Energy,
     entry,
     gpus::Gpus,
@@ -30,6 +31,7 @@ use crate::{
     journal::Journal,
     probe::{ProbeStatus, Probes},
     record::Recorder,
+    report::Accounts,
     sense::{
         file::Scratch,
         hierarchy::Hierarchies,
@@ -65,6 +67,10 @@ pub(super) struct Agent {
     pub(super) stats: Arc<Stats>,
     pub(super) priority: Priority,
     pub(super) journal: Journal,
+    /// What metrics have told of workloads; `None` where nobody can ask for any.
+    pub(super) accounts: Option<Accounts>,
+    /// How the endpoint for metrics stands; `None` where none is wanted.
+    pub(super) endpoint: Option<Endpoint>,
     pub(super) scratch: Scratch,
     pub(super) node_reader: NodeReader,
     pub(super) node_psi: PsiReader,

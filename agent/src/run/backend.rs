@@ -40,7 +40,7 @@ impl Shared {
 
     /// The agent with all that the fast thread has done so far: of some of it, it tells no
     /// sooner than it is asked.
-    fn asked(&self) -> MutexGuard<'_, Agent> {
+    pub(super) fn asked(&self) -> MutexGuard<'_, Agent> {
         let mut agent = self.lock();
         agent.reports();
         agent

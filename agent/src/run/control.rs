@@ -59,6 +59,7 @@ impl Agent {
             workload.name = name;
             workload.asked = asked;
             workload.run = run;
+            workload.inherited.clone_from(&counters);
             workload.counters = counters;
             if before != selected.mode {
                 let entry = entry::mode(workload, now(), before, selected.mode);

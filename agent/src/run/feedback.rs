@@ -36,6 +36,11 @@ impl Tried {
         self.changes += 1;
     }
 
+    /// How often each verdict was given, in the order of [`Verdict`].
+    pub(super) const fn verdicts(&self) -> [u64; 5] {
+        self.verdicts
+    }
+
     fn end(&mut self, outcome: &Outcome) -> Option<u64> {
         self.verdicts[place(outcome.verdict)] += 1;
         self.outcome = Some(*outcome);

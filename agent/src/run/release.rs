@@ -30,6 +30,7 @@ impl Agent {
         let Some(workload) = self.workloads.remove(slot) else {
             return;
         };
+        self.close_account(&workload);
         if let Some(probes) = &mut self.probes {
             let ids = workload.group.ids;
             // A group that has gone may have been dropped by the kernel already.

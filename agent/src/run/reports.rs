@@ -1,7 +1,7 @@
 //! What the fast thread says: into the engine, the counters and the journal.
 
 use trimtab_core::{
-    decide::{CalledIn, Record, Refusal, Settled, explain},
+    decide::{CalledIn, Record, Refusal, Settled, explain, reason::Rule},
     signal::{Amount, Cause, Denial, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::{Event as KernelRecord, Level, kind};
@@ -10,7 +10,7 @@ use super::{
     agent::{Agent, now},
     entry,
 };
-use crate::{fast::Report, sense::tree::TreeEvent};
+use crate::{api::view::Entry, fast::Report, sense::tree::TreeEvent};
 
 impl Agent {
     /// Everything that the fast thread has said since.
@@ -144,6 +144,8 @@ impl Agent {
         }
         workload.active = now();
         if settled.refusal.is_none() {
+            let undoes = |entry: &Entry| entry.rule == entry::word(&Rule::Undo);
+            workload.undone += u64::from(entry.as_ref().is_some_and(undoes));
             if settled.to < settled.from {
                 workload.counters.trims += 1;
             } else {

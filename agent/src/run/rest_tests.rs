@@ -111,6 +111,8 @@ impl Ticking {
             used: [Amount::ZERO; 2],
             above: [None, None],
             counters: crate::api::view::Counters::default(),
+            inherited: crate::api::view::Counters::default(),
+            undone: 0,
         });
     }
 

@@ -86,7 +86,8 @@ fn lacks(workload: &Workload, scratch: &mut Scratch) -> Option<Lacks> {
     })
 }
 
-fn pressures(psi: &Psi) -> Pressures {
+/// Pressure as people are told of it.
+pub(super) fn pressures(psi: &Psi) -> Pressures {
     let pressure = |stalls: psi::Stalls| Pressure {
         some_bp: stalls.some_avg10_bp,
         some_ns: stalls.some_us.saturating_mul(1_000),

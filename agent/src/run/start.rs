@@ -21,6 +21,7 @@ use super::{
     agent::{Agent, now},
     backend::Shared,
     cost::OwnCost,
+    endpoint::Endpoint,
     energy::Energy,
     entry,
     gpus::Gpus,
@@ -99,9 +100,14 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let socket = config.agent.socket.clone();
     let server = Server::bind(&socket).context("cannot serve the local API")?;
     let tick = Duration::from_nanos(config.agent.tick.0);
-    let (agent, threads, ready) = Agent::start(path, config)?;
+    let endpoint = config.report.prometheus().map(Endpoint::bind);
+    let (mut agent, threads, ready) = Agent::start(path, config)?;
+    let scraped = agent.open_endpoint(endpoint);
     let ready = UnixStream::from_std(ready).context("cannot wait for the fast thread")?;
     let shared = Shared::new(agent);
+    if let Some(server) = scraped {
+        tokio::spawn(server.serve(Arc::new(shared.clone()), tick));
+    }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let api = tokio::spawn(server.serve(Arc::new(shared.clone()), async {
         // A dropped sender means the same.
@@ -272,6 +278,8 @@ impl Agent {
             stats: handle.stats,
             priority: handle.priority,
             journal: Journal::default(),
+            accounts: None,
+            endpoint: None,
             scratch,
             node_reader,
             node_psi: PsiReader::node(),

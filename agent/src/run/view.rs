@@ -8,7 +8,7 @@ use super::{
     agent::{Agent, now},
     cost::{cpu_time, resident_bytes},
     gpu_view::gpu_finding,
-    workload::Workload,
+    workload::{LimitState, Workload},
 };
 use crate::{
     api::view::{
@@ -153,33 +153,45 @@ impl Agent {
     fn resource(&self, workload: &Workload, resource: Resource) -> Option<ResourceState> {
         let limit = workload.limits[resource.index()].as_ref()?;
         let quantity = |amount| Quantity::new(resource, amount);
-        let seen = self.engine.engine().view(workload.slot, resource);
-        let own = seen.and_then(|seen| seen.own).unwrap_or(limit.adopted);
-        let base = own.min(limit.adopted).max(limit.bounds.floor);
-        let lends = self.workloads.is_top(workload.slot, resource) && !limit.held.is_unlimited();
-        let lent = if lends {
-            limit.held.minus(base)
-        } else {
-            Amount::ZERO
-        };
         Some(ResourceState {
             used: quantity(workload.used[resource.index()]),
             limit: quantity(limit.held),
             original: quantity(limit.adopted),
             floor: quantity(limit.bounds.floor),
             target: quantity(limit.target),
-            ceiling: quantity(
-                limit
-                    .bounds
-                    .ceiling
-                    .min(self.pools[resource.index()].capacity),
-            ),
-            lent: quantity(lent),
+            ceiling: quantity(self.ceiling(limit, resource)),
+            lent: quantity(self.lent(workload, limit, resource)),
             limited_by: workload.above[resource.index()].clone(),
             foreign: limit.foreign,
             held_back: self.held_back(workload.slot, resource, now()),
             feedback: self.feedback(workload, resource),
         })
+    }
+
+    /// What the fast loop may go up to.
+    pub(super) fn ceiling(&self, limit: &LimitState, resource: Resource) -> Amount {
+        limit
+            .bounds
+            .ceiling
+            .min(self.pools[resource.index()].capacity)
+    }
+
+    /// What of a limit is lent from the node's pool.
+    pub(super) fn lent(
+        &self,
+        workload: &Workload,
+        limit: &LimitState,
+        resource: Resource,
+    ) -> Amount {
+        let seen = self.engine.engine().view(workload.slot, resource);
+        let own = seen.and_then(|seen| seen.own).unwrap_or(limit.adopted);
+        let base = own.min(limit.adopted).max(limit.bounds.floor);
+        let lends = self.workloads.is_top(workload.slot, resource) && !limit.held.is_unlimited();
+        if lends {
+            limit.held.minus(base)
+        } else {
+            Amount::ZERO
+        }
     }
 
     /// Each probe and capability.
@@ -219,6 +231,7 @@ impl Agent {
         findings.push(self.room_finding());
         findings.push(self.budget_finding());
         findings.push(self.energy_finding());
+        findings.extend(self.endpoint_finding());
         findings.extend(self.recording());
         findings.push(gpu_finding(self.gpus.heard().as_ref()));
         findings.extend(self.identity_findings());

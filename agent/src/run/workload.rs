@@ -94,6 +94,10 @@ pub(super) struct Workload {
     pub(super) above: [Option<String>; 2],
     /// What was done to it.
     pub(super) counters: Counters,
+    /// What of that was done before it was taken up anew.
+    pub(super) inherited: Counters,
+    /// Trims taken back because they hurt, since it was taken up.
+    pub(super) undone: u64,
 }
 
 /// One limit of one workload.

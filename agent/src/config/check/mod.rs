@@ -9,6 +9,7 @@ mod matching;
 mod memory;
 mod policy;
 mod record;
+mod report;
 mod shadow;
 mod visible;
 
@@ -37,6 +38,7 @@ pub(super) fn check(file: File, source: &str, node: Option<Node>) -> Result<Conf
         energy: checker.energy(file.energy),
         anomalies: agent::anomalies(file.anomalies),
         record: checker.record(file.record),
+        report: checker.report(&file.report),
         policies: checker.policies(file.policy, &identity),
         identity,
     };

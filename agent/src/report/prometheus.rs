@@ -1,0 +1,177 @@
+//! The endpoint that Prometheus scrapes: HTTP/1.1, `GET /metrics`, nothing else.
+//!
+//! Connections are served one request each, few at a time and for a short time, so that whoever is slow or many only
+//! waits for itself. Metrics are made no oftener than they can have changed, on a thread that may block; when
+//! nobody asks, nothing is made.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, Semaphore},
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+
+use super::{
+    accept::Format,
+    sample::{Sample, Source},
+    text::text,
+};
+
+/// Connections at a time; more wait until one of them ends.
+const CONNECTIONS: usize = 8;
+/// How long a request may take to arrive.
+const REQUEST: Duration = Duration::from_secs(2);
+/// How long a connection may take from its beginning to its end.
+const CONNECTION: Duration = Duration::from_secs(10);
+/// The longest request line and headers, in bytes: the least that hyper can be told.
+const HEADERS: usize = 8192;
+/// How long nothing is accepted after that has failed, which it does for lack of descriptors.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// A bound endpoint, not yet serving.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Binds the address. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// What the system says: the address is in use, is none of this host's, or may not be bound.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(|listener| Self { listener })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until it is dropped. What was made is told for as long as it is `fresh`.
+    pub async fn serve(self, source: Arc<dyn Source>, fresh: Duration) {
+        let page = Arc::new(Page {
+            source,
+            fresh,
+            last: Mutex::new(None),
+        });
+        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::debug!(%error, "a scraper's connection cannot be accepted");
+                    sleep(RESPITE).await;
+                    continue;
+                }
+            };
+            let page = Arc::clone(&page);
+            tokio::spawn(async move {
+                // Whoever is cut off will ask again.
+                let _ = timeout(CONNECTION, connection(stream, page)).await;
+                drop(seat);
+            });
+        }
+    }
+}
+
+/// One connection, one request.
+async fn connection(stream: TcpStream, page: Arc<Page>) {
+    let service = service_fn(|request| {
+        let page = Arc::clone(&page);
+        async move { Ok::<_, Infallible>(page.answer(&request).await) }
+    });
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(HEADERS)
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a scraper's request");
+    }
+}
+
+/// What is served.
+struct Page {
+    source: Arc<dyn Source>,
+    fresh: Duration,
+    /// The last sample and when it was made. Who comes while one is made waits for it.
+    last: Mutex<Option<(Instant, Arc<Sample>)>>,
+}
+
+impl Page {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() != "/metrics" {
+            return plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            let allow = hyper::header::HeaderValue::from_static("GET, HEAD");
+            response.headers_mut().insert(ALLOW, allow);
+            return response;
+        }
+        let accepts = request.headers().get_all(ACCEPT).iter();
+        let accepts: Vec<_> = accepts.filter_map(|value| value.to_str().ok()).collect();
+        let format = Format::accepted(&accepts.join(","));
+        let made = match self.sample().await {
+            Some(sample) => spawn_blocking(move || text(&sample, format)).await.ok(),
+            None => None,
+        };
+        match made {
+            Some(text) => response(StatusCode::OK, format.content_type(), text),
+            None => plain(StatusCode::INTERNAL_SERVER_ERROR, "the agent failed\n"),
+        }
+    }
+
+    /// What is known now, or was a moment ago; `None` when making it has failed.
+    async fn sample(&self) -> Option<Arc<Sample>> {
+        let mut last = self.last.lock().await;
+        if let Some((made, sample)) = &*last
+            && made.elapsed() < self.fresh
+        {
+            return Some(Arc::clone(sample));
+        }
+        let source = Arc::clone(&self.source);
+        let sample = spawn_blocking(move || Arc::new(source.sample()))
+            .await
+            .ok()?;
+        *last = Some((Instant::now(), Arc::clone(&sample)));
+        Some(sample)
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    response(status, Format::Text.content_type(), text.to_owned())
+}
+
+fn response(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
