@@ -134,9 +134,10 @@ impl Hard {
     }
 
     fn replace(&self, from: Amount, to: Amount) -> Result<(), LeverError> {
-        let held = self.read()?;
-        if held != from {
-            return Err(self.theirs(held));
+        match self.read()? {
+            held if held == from => {}
+            held if held == to => return Ok(()),
+            held => return Err(self.theirs(held)),
         }
         let mut text = [0; TEXT];
         Kind::MemoryHigh

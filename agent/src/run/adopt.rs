@@ -215,9 +215,8 @@ impl Agent {
         let limits = Resource::ALL.map(|resource| {
             let (bounds, limit) = (selected.bounds[resource.index()]?, held[resource.index()]?);
             let bounds = bounds.under(limit.adopted);
-            let state = LimitState::new(bounds, limit.adopted, limit.held);
             let hard = hard.filter(|_| resource == Resource::Memory);
-            Some(LimitState { hard, ..state })
+            Some(LimitState::new(bounds, limit.adopted, limit.held).below(hard))
         });
         let amounts = |of: fn(&LimitState) -> Amount| {
             limits
@@ -259,7 +258,6 @@ impl Agent {
                 unused: Amount::ZERO,
             }),
         ));
-        let is_parent = self.tree.has_children(&path);
         self.workloads.insert(Workload {
             slot,
             epoch,
@@ -274,7 +272,7 @@ impl Agent {
             owner: owner(&identity).to_string(),
             group,
             parent,
-            is_parent,
+            is_parent: self.tree.has_children(&path),
             since: now,
             limits,
             cpu_weight: selected.cpu_weight,

@@ -133,6 +133,11 @@ impl LimitState {
         }
     }
 
+    /// The same with the hard limit that is moved along.
+    pub(super) const fn below(self, hard: Option<HardLimit>) -> Self {
+        Self { hard, ..self }
+    }
+
     /// The memory limit that both files mean; on v1 `high` is none.
     pub(super) fn memory(&self, high: Amount, max: Amount) -> Amount {
         self.hard
