@@ -308,6 +308,8 @@ impl Plan {
             };
             let (original, limit) = match lever.read()? {
                 limit if limit == moving.held => (moving.adopted, limit),
+                // What is to be adopted depends on both of its limits.
+                _ if file == LimitFile::MemoryHigh => return Err(unsteady(dir, file)),
                 _ => owner_was_faster(
                     ledger,
                     self.entry_of(&key(dir, file))?,

@@ -9,19 +9,18 @@ use super::cgroupfs::{Cgroupfs, Plan};
 use super::error::ActError;
 use super::files::present;
 use super::ledger::Ledger;
-use super::lever::LeverError;
 use super::limit_file::LimitFile;
 use super::set::{Wrote, replace, set};
 use crate::sense::hierarchy::Version;
 use crate::sense::testing::{PATIENCE, TestGroup, runtime_dir};
 
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
-fn ledger(dir: &tempfile::TempDir) -> Ledger {
+pub(super) fn ledger(dir: &tempfile::TempDir) -> Ledger {
     Ledger::open(dir.path(), PATIENCE).unwrap().0
 }
 
-fn adopt(
+pub(super) fn adopt(
     ledger: &mut Ledger,
     group: &TestGroup,
     path: &str,
@@ -38,12 +37,12 @@ fn cpu(ledger: &mut Ledger, group: &TestGroup) -> Held {
     adopted.cpu.unwrap()
 }
 
-fn memory(ledger: &mut Ledger, group: &TestGroup) -> Held {
+pub(super) fn memory(ledger: &mut Ledger, group: &TestGroup) -> Held {
     let adopted = adopt(ledger, group, group.path(), MEMORY).unwrap();
     adopted.memory.unwrap()
 }
 
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
@@ -55,7 +54,7 @@ const CPU: Wish = Wish {
     memory: None,
     weight: None,
 };
-const MEMORY: Wish = Wish {
+pub(super) const MEMORY: Wish = Wish {
     cpu: None,
     memory: Some(Range {
         floor: Amount(16 * MIB),
@@ -154,106 +153,6 @@ fn a_weight_takes_the_place_of_the_quota_and_both_are_put_back() {
     assert!(report.is_complete(), "{report}");
     assert_eq!(share(), before);
     assert_eq!(group.quota_us(group.path()), "20000");
-}
-
-#[test]
-fn memory_moves_below_its_ceiling_and_goes_back() {
-    let Some(group) = TestGroup::make() else {
-        return;
-    };
-    let dir = runtime_dir();
-    let mut ledger = ledger(&dir);
-    let hard = group.hard_limit();
-    group.write(
-        group.path(),
-        Resource::Memory,
-        hard,
-        &(64 * MIB).to_string(),
-    );
-    let held = memory(&mut ledger, &group);
-    assert_eq!(held.adopted, Amount(64 * MIB));
-    let read = |name: &str| group.read(group.path(), Resource::Memory, name);
-    let text = |mib: u64| (mib * MIB).to_string();
-    let is_v2 = group.version() == Version::V2;
-    let moved = |to: u64, max: u64| {
-        if is_v2 {
-            assert_eq!((read("memory.high"), read(hard)), (text(to), text(max)));
-        } else {
-            assert_eq!(read(hard), text(to));
-        }
-    };
-    // What a runtime sizes its heap by is as its owner set it until a lift needs the room.
-    moved(if is_v2 { 60 } else { 64 }, 64);
-    assert_eq!(held.limit, held.lever.read().unwrap());
-    for (to, max) in [(60, 64), (40, 64), (61, 256), (200, 256)] {
-        held.lever.write(Amount(to * MIB)).unwrap();
-        moved(to, max);
-        held.lever.close(Amount(to * MIB), Amount(MIB)).unwrap();
-        moved(to, max);
-    }
-    held.lever.write(Amount(40 * MIB)).unwrap();
-    held.lever
-        .close(Amount(40 * MIB), Amount(39 * MIB))
-        .unwrap();
-    moved(40, 256);
-    held.lever
-        .close(Amount(40 * MIB), Amount(20 * MIB))
-        .unwrap();
-    moved(40, 64);
-    held.lever.write(Amount(128 * MIB)).unwrap();
-    moved(128, 256);
-    let report = Cgroupfs.release(&mut ledger, group.path(), soon());
-    assert!(report.is_complete(), "{report}");
-    assert_eq!(read(hard), text(64));
-    if is_v2 {
-        assert_eq!(read("memory.high"), "max");
-    }
-}
-
-#[test]
-fn a_hard_limit_that_somebody_else_has_set_is_not_raised() {
-    let Some(group) = TestGroup::make() else {
-        return;
-    };
-    if group.version() == Version::V1 {
-        eprintln!("SKIP: cgroup v1 has no limit above the one that moves");
-        return;
-    }
-    let dir = runtime_dir();
-    let mut ledger = ledger(&dir);
-    let text = |mib: u64| (mib * MIB).to_string();
-    let set_max = |mib: u64| group.write(group.path(), Resource::Memory, "memory.max", &text(mib));
-    let read = |name: &str| group.read(group.path(), Resource::Memory, name);
-    set_max(64);
-    let held = memory(&mut ledger, &group);
-    set_max(96);
-    let refused = held.lever.write(Amount(128 * MIB)).unwrap_err();
-    let theirs = matches!(refused, LeverError::Theirs { held, .. } if held == Amount(96 * MIB));
-    assert!(theirs, "{refused}");
-    assert_eq!(
-        (read("memory.high"), read("memory.max")),
-        (text(60), text(96))
-    );
-    Cgroupfs
-        .follow(&mut ledger, group.target(group.path()), MEMORY)
-        .unwrap();
-    assert_eq!(
-        (read("memory.high"), read("memory.max")),
-        ("max".into(), text(96)),
-        "ours is not in their way"
-    );
-    let held = memory(&mut ledger, &group);
-    assert_eq!(
-        (held.adopted, held.limit),
-        (Amount(96 * MIB), Amount(92 * MIB))
-    );
-    assert_eq!(read("memory.max"), text(96));
-    let report = Cgroupfs.release(&mut ledger, group.path(), soon());
-    assert!(report.is_complete(), "{report}");
-    assert_eq!(
-        (read("memory.high"), read("memory.max")),
-        ("max".into(), text(96))
-    );
 }
 
 #[test]

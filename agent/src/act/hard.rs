@@ -106,12 +106,12 @@ impl Hard {
         self.limit
     }
 
-    /// Raises it where a limit needs that: one read and one write, neither of which reclaims.
+    /// Raises it where a limit needs that, after a look whether somebody else has set it. Never reclaims.
     ///
     /// # Errors
     /// The group is gone, the kernel refused, or somebody else has set it.
     pub(super) fn make_room(&self, limit: Amount) -> Result<(), LeverError> {
-        if self.raised.get() || limit <= self.limit.slowed() {
+        if limit <= self.limit.slowed() {
             return Ok(());
         }
         self.replace(self.limit.owner, self.limit.ceiling)?;
@@ -119,13 +119,14 @@ impl Hard {
         Ok(())
     }
 
-    /// Puts the owner's value back where `limit`, which holds, needs no more and `used` bytes leave room below: nothing is
-    /// reclaimed.
+    /// Puts the owner's value back where `limit`, which holds, needs no more and `used` bytes leave room for it: nothing
+    /// is reclaimed.
     ///
     /// # Errors
     /// As [`Hard::make_room`].
     pub(super) fn close(&self, limit: Amount, used: Amount) -> Result<(), LeverError> {
-        if !self.raised.get() || limit > self.limit.slowed() || just_above(used) > limit {
+        let slowed = self.limit.slowed();
+        if !self.raised.get() || limit > slowed || just_above(used) > slowed {
             return Ok(());
         }
         self.replace(self.limit.ceiling, self.limit.owner)?;
@@ -135,8 +136,8 @@ impl Hard {
 
     fn replace(&self, from: Amount, to: Amount) -> Result<(), LeverError> {
         match self.read()? {
-            held if held == from => {}
             held if held == to => return Ok(()),
+            held if held == from => {}
             held => return Err(self.theirs(held)),
         }
         let mut text = [0; TEXT];

@@ -63,6 +63,14 @@ impl Seen {
     fn read(ledger: &Ledger, dir: &GroupDir, file: LimitFile) -> Result<Self, ActError> {
         Self::new(ledger, dir, file, present(dir, file)?)
     }
+
+    /// What we write to a file that holds `text` from some time on; until then, what it holds may be ours as well.
+    fn to_be(&self, text: String) -> Ours {
+        let held = self.is_ours.then(|| self.text.clone());
+        Ours::Fixed {
+            wrote: held.into_iter().chain([text]).collect(),
+        }
+    }
 }
 
 impl Plan {
@@ -91,11 +99,13 @@ impl Plan {
         let used = used(dir, LimitFile::MemoryMax).unwrap_or(0);
         let hard = HardLimit::new(max.owner, Kind::MemoryHigh.quantise(most.max(padded(used))));
         let slowed = hard.map_or(adopted, HardLimit::slowed);
-        let is_fresh = !high.is_ours || max.is_new;
+        // A hard limit of its owner's below ours replaces that, too, whether or not the ledger knows it by now.
+        let is_lower = !max.is_ours && max.held < high.held;
+        let is_fresh = !high.is_ours || max.is_new || is_lower;
         let is_roomy = padded(used).max(range.floor) <= slowed;
         let is_bounded = is_bounded_above(dir, adopted);
         let limit = if !is_fresh {
-            high.held.min(max.held)
+            high.held
         } else if adopted == max.owner && is_roomy && !is_bounded {
             slowed
         } else {
@@ -113,7 +123,7 @@ impl Plan {
             if max.is_ours || limit > slowed && !is_bounded {
                 self.writes.push((max.file, text.clone()));
             }
-            self.keep(dir, &max, Ours::Fixed { wrote: vec![text] });
+            self.keep(dir, &max, max.to_be(text));
         }
         self.seen
             .extend([(high.file, high.text), (max.file, max.text)]);
@@ -142,8 +152,7 @@ impl Plan {
                     Amount::UNLIMITED => "-1".to_owned(),
                     most => text_of(most),
                 };
-                let wrote = vec![text.clone()];
-                self.keep(dir, &memsw, Ours::Fixed { wrote });
+                self.keep(dir, &memsw, memsw.to_be(text.clone()));
                 self.writes.push((memsw.file, text));
             }
             self.seen.push((memsw.file, memsw.text));
@@ -171,7 +180,11 @@ impl Plan {
             return Ok(());
         };
         let deadline = Instant::now() + PATIENCE;
-        replace(dir, LimitFile::MemoryHigh, held, original, deadline).map(drop)
+        match replace(dir, LimitFile::MemoryHigh, held, original, deadline) {
+            // Its owner has written that as well: what is there is his.
+            Err(ActError::Unsteady { .. }) => Ok(()),
+            result => result.map(drop),
+        }
     }
 }
 

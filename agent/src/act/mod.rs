@@ -32,4 +32,6 @@ mod ledger_tests;
 #[cfg(test)]
 mod lever_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod restore_tests;

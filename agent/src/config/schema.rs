@@ -300,7 +300,7 @@ impl Default for Record {
 /// What monitoring systems are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How many workloads are told by name, 0 to [`Room::WORKLOADS`]; the others are told together.
+    /// How many workloads are told by name, 0 to [`Report::WORKLOADS`]; the others are told together.
     pub workloads: u32,
     /// Whether Prometheus may ask.
     pub prometheus: bool,
@@ -309,6 +309,9 @@ pub struct Report {
 }
 
 impl Report {
+    /// The most workloads that may be told by name: some 12 MB of text.
+    pub const WORKLOADS: u32 = 500;
+
     /// Where Prometheus asks, if it may.
     #[must_use]
     pub fn prometheus(&self) -> Option<SocketAddr> {

@@ -105,6 +105,7 @@ impl Accounts {
         let mut came = Vec::with_capacity(candidates.len());
         let mut ranks = Vec::with_capacity(candidates.len());
         for (place, candidate) in candidates.iter().enumerate() {
+            let was_known = self.known.contains_key(&candidate.path);
             let account = self.known.entry(candidate.path.clone()).or_default();
             account.ended = false;
             let since = candidate.totals.since(&account.last);
@@ -114,18 +115,26 @@ impl Accounts {
             let advantage = if account.named { ADVANTAGE } else { 1 };
             let rank = account.need * advantage;
             ranks.push((Reverse(rank), !account.named, &candidate.path, place));
-            came.push(since);
+            came.push((since, was_known));
         }
         ranks.sort_unstable();
         let first = ranks.iter().take(self.room);
         let named: HashSet<usize> = first.map(|(.., place)| *place).collect();
-        for (place, (candidate, since)) in candidates.iter().zip(&came).enumerate() {
+        for (place, (candidate, (since, was_known))) in candidates.iter().zip(&came).enumerate() {
             let Some(account) = self.known.get_mut(&candidate.path) else {
                 continue;
             };
+            // Of a series that begins now a monitoring system sees only what comes after its first value.
+            let goes_on = account.named && account.name == candidate.name;
             account.named = named.contains(&place);
             if account.named {
-                account.own_under(candidate.name).add(since);
+                let own = account.own_under(candidate.name);
+                let counts = if goes_on || !was_known {
+                    own
+                } else {
+                    &mut self.others
+                };
+                counts.add(since);
             } else {
                 self.others.add(since);
             }

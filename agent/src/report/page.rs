@@ -25,7 +25,7 @@ enabled = true
 ```
 
 Then `http://127.0.0.1:9464/metrics` answers, as `trimtab doctor` says: in OpenMetrics 1.0 or in the text format 0.0.4, whichever the scraper would rather have. Whoever can connect there learns the names of workloads
-and how they fare: on a host with users who may not know that, leave it off. An endpoint that cannot be opened is said in the log and by `trimtab doctor`, and the
+and how they fare: on a host with users who may not know that, leave it off. An address that other hosts reach is warned of. An endpoint that cannot be opened is said in the log and by `trimtab doctor`, and the
 agent goes on without.
 
 The unit in `packaging/systemd/trimtab.service` shuts the agent off from the network, its own host's included. A drop-in (`systemctl edit trimtab`) opens just that to it:
@@ -39,7 +39,7 @@ IPAddressAllow=localhost
 ```
 
 - Metrics are made when somebody asks, and no oftener than once a tick: who asks twice in between is told the same.
-- One request for each connection, eight connections at a time, two seconds for a request to arrive, ten for all of it: whoever is slow waits for itself.
+- One request for each connection, eight connections at a time, two seconds for a request to arrive, ten for all of it: for so long whoever is slow keeps one of the eight from others, and nobody keeps the agent.
 - A scrape holds the slow loop up while values are copied, and not while they are written out or sent; the fast threads it never touches.
 
 ## Who is told by name
@@ -56,7 +56,9 @@ Every count goes to exactly one series, to a workload's own when it is told by n
 Workloads nest: what a slice has done holds what the services below it have. Those at the top have no `trimtab_workload_parent`:
 
     sum(rate(trimtab_workload_cpu_time_seconds_total[5m])
-      * on (instance, trimtab_workload_path) trimtab_workload_info{trimtab_workload_parent=\"\"})
+      * on (instance, trimtab_workload_path) group_left () trimtab_workload_info{trimtab_workload_parent=\"\"})
+
+Those among them that are not told by name are missing from that.
 
 ## Names
 

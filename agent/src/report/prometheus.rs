@@ -23,7 +23,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Mutex, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
     time::{sleep, timeout},
 };
@@ -87,21 +87,18 @@ impl Server {
                     continue;
                 }
             };
-            let page = Arc::clone(&page);
-            tokio::spawn(async move {
-                // Whoever is cut off will ask again.
-                let _ = timeout(CONNECTION, connection(stream, page)).await;
-                drop(seat);
-            });
+            let connection = connection(stream, Arc::clone(&page), Arc::new(seat));
+            // Whoever is cut off will ask again.
+            tokio::spawn(timeout(CONNECTION, connection));
         }
     }
 }
 
 /// One connection, one request.
-async fn connection(stream: TcpStream, page: Arc<Page>) {
+async fn connection(stream: TcpStream, page: Arc<Page>, seat: Arc<OwnedSemaphorePermit>) {
     let service = service_fn(|request| {
-        let page = Arc::clone(&page);
-        async move { Ok::<_, Infallible>(page.answer(&request).await) }
+        let (page, seat) = (Arc::clone(&page), Arc::clone(&seat));
+        async move { Ok::<_, Infallible>(page.answer(&request, seat).await) }
     });
     let served = http1::Builder::new()
         .keep_alive(false)
@@ -124,7 +121,11 @@ struct Page {
 }
 
 impl Page {
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(
+        self: Arc<Self>,
+        request: &Request<Incoming>,
+        seat: Arc<OwnedSemaphorePermit>,
+    ) -> Response<Full<Bytes>> {
         if request.uri().path() != "/metrics" {
             return plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
         }
@@ -137,14 +138,23 @@ impl Page {
         let accepts = request.headers().get_all(ACCEPT).iter();
         let accepts: Vec<_> = accepts.filter_map(|value| value.to_str().ok()).collect();
         let format = Format::accepted(&accepts.join(","));
-        let made = match self.sample().await {
-            Some(sample) => spawn_blocking(move || text(&sample, format)).await.ok(),
-            None => None,
-        };
-        match made {
+        // In a task of its own, with the connection's seat: who hangs up ends neither, and finds what was made
+        // when asking again.
+        let made = tokio::spawn(async move {
+            let made = self.made(format).await;
+            drop(seat);
+            made
+        });
+        match made.await.ok().flatten() {
             Some(text) => response(StatusCode::OK, format.content_type(), text),
             None => plain(StatusCode::INTERNAL_SERVER_ERROR, "the agent failed\n"),
         }
+    }
+
+    /// The text of what is known; `None` when making it has failed.
+    async fn made(&self, format: Format) -> Option<String> {
+        let sample = self.sample().await?;
+        spawn_blocking(move || text(&sample, format)).await.ok()
     }
 
     /// What is known now, or was a moment ago; `None` when making it has failed.

@@ -463,15 +463,15 @@ fn job(hierarchies: &Hierarchies, candidate: &mut Candidate) -> Result<(Target, 
 }
 
 fn wish(bounds: &[Option<Bounds>; 2], cpu_weight: Option<u16>) -> Wish {
-    let [cpu, memory] = bounds.each_ref().map(|bounds| {
-        bounds.as_ref().map(|bounds| Range {
-            floor: bounds.floor,
-            ceiling: bounds.ceiling,
-        })
-    });
+    let range = |bounds: &Bounds, floor| Range {
+        floor,
+        ceiling: bounds.ceiling,
+    };
+    let [cpu, memory] = bounds.each_ref().map(Option::as_ref);
     Wish {
-        cpu,
-        memory,
+        cpu: cpu.map(|bounds| range(bounds, bounds.floor)),
+        // Memory begins below its owner's limit only as far as that may be seen.
+        memory: memory.map(|bounds| range(bounds, bounds.floor.max(bounds.visible))),
         weight: cpu_weight.map(u64::from),
     }
 }

@@ -52,6 +52,8 @@ impl Agent {
         let path = old.group.path.clone();
         let (name, before, asked) = (old.name.clone(), old.mode, old.asked);
         let (run, pinned, counters) = (old.run, old.pinned, old.counters.clone());
+        // Metrics are to have what came since the last tick, too.
+        self.read_counters(slot);
         self.let_go(slot);
         self.workloads.wake(slot);
         let slot = self.take_up(&path, selected)?;
@@ -137,8 +139,9 @@ impl Agent {
             return;
         };
         selected.mode = workload.asked.unwrap_or(selected.mode);
-        let same =
-            selected.manages() == workload.manages() && selected.cpu_weight == workload.cpu_weight;
+        let same = selected.manages() == workload.manages()
+            && selected.cpu_weight == workload.cpu_weight
+            && !workload.memory_outgrows(&selected.bounds);
         if selected.mode != workload.mode || !same {
             self.take_up_anew(slot, &selected);
         } else {

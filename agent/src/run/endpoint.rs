@@ -22,6 +22,9 @@ impl Endpoint {
         let server = Server::bind(address).inspect_err(
             |error| tracing::error!(%address, %error, "nobody can ask for metrics: the endpoint cannot be opened"),
         );
+        if server.is_ok() && !address.ip().is_loopback() {
+            tracing::warn!(%address, "other hosts may ask for metrics, too");
+        }
         let why = server.as_ref().err().map(ToString::to_string);
         let endpoint = Self {
             address,
@@ -57,7 +60,12 @@ impl Agent {
                 FindingState::Off
             },
             why: if open {
-                format!("http://{}/metrics", endpoint.address)
+                let others = if endpoint.address.ip().is_loopback() {
+                    ""
+                } else {
+                    ", for other hosts, too"
+                };
+                format!("http://{}/metrics{others}", endpoint.address)
             } else {
                 format!("{}: {}", endpoint.address, endpoint.why)
             },

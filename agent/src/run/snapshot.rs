@@ -210,8 +210,10 @@ fn is_as_seen(workload: &Workload, scratch: &mut Scratch) -> Result<bool, SenseE
     };
     let limits = reader.limits(scratch)?.here();
     let current = reader.current(scratch)?.here();
+    let limit = workload.limits[Resource::Memory.index()].as_ref();
+    let held = |high: Amount, max| limit.map_or(high.min(max), |limit| limit.memory(high, max));
     Ok(current == Some(memory.used.0)
-        && limits.is_some_and(|(high, max)| high.min(max) == memory.held && max == memory.hard))
+        && limits.is_some_and(|(high, max)| held(high, max) == memory.held && max == memory.hard))
 }
 
 /// Reads one workload in full and keeps its counters for the next deltas.

@@ -244,6 +244,16 @@ impl Workload {
         self.limits.each_ref().map(Option::is_some)
     }
 
+    /// Whether the second limit of its memory, which was prepared for a ceiling at adoption, does not fit these bounds.
+    pub(super) fn memory_outgrows(&self, bounds: &[Option<Bounds>; 2]) -> bool {
+        let memory = Resource::Memory.index();
+        let (Some(limit), Some(bounds)) = (&self.limits[memory], bounds[memory]) else {
+            return false;
+        };
+        let ceiling = bounds.under(limit.adopted).ceiling;
+        self.mode == Mode::Enforce && ceiling != limit.bounds.ceiling
+    }
+
     /// The state of one limit.
     pub(super) fn limit(&mut self, resource: Resource) -> Option<&mut LimitState> {
         self.limits[resource.index()].as_mut()

@@ -5,10 +5,7 @@ use std::net::SocketAddr;
 use serde_spanned::Spanned;
 
 use super::Checker;
-use crate::config::{
-    raw,
-    schema::{Report, Room},
-};
+use crate::config::{raw, schema::Report};
 
 impl Checker<'_> {
     pub(super) fn report(&mut self, raw: &raw::Report) -> Report {
@@ -19,7 +16,7 @@ impl Checker<'_> {
             workloads: self.whole(
                 raw.workloads.as_ref(),
                 "workloads",
-                0..=Room::WORKLOADS,
+                0..=Report::WORKLOADS,
                 default.workloads,
             ),
             prometheus: enabled.copied().unwrap_or(default.prometheus),

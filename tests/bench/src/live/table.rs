@@ -121,7 +121,11 @@ fn beside(report: &Report, scaler: &str) -> String {
             ", late"
         };
         // A string takes all that is written to it.
-        let _ = write!(text, " {} {more:+.1} %{late}", row.contender);
+        let _ = write!(
+            text,
+            " {} {more:+.1} %{late} (its limit, with what was lent: {:.3})",
+            row.contender, row.limit_cpus
+        );
     }
     text.push('\n');
     text
