@@ -396,13 +396,14 @@ impl Agent {
         match self.adopt_again(&path, wish(&bounds, None), update.armed) {
             Ok(Adopted { cpu, memory }) => {
                 for held in cpu.into_iter().chain(memory) {
-                    update.limit = Some(held.limit);
-                    if let Some(state) = self
-                        .workloads
-                        .get_mut(slot)
-                        .and_then(|one| one.limit(resource))
-                    {
-                        (state.held, state.hard) = (held.limit, held.lever.hard());
+                    // Of another original the next look tells.
+                    if held.adopted == update.adopted {
+                        update.limit = Some(held.limit);
+                    }
+                    let workload = self.workloads.get_mut(slot);
+                    if let Some(state) = workload.and_then(|one| one.limit(resource)) {
+                        state.held = update.limit.unwrap_or(held.limit);
+                        state.hard = held.lever.hard();
                     }
                     self.send(Command::Lever(slot, resource, Box::new(held.lever)));
                 }
