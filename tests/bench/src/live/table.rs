@@ -210,7 +210,8 @@ mod tests {
         assert!(text.contains("a made-up day with microbursts"), "{text}");
         assert!(text.contains("| `captain:0.1` | 0.800 |"), "{text}");
         let best = "captain:0.1: held least of captain with its P99 within 100 ms; \
-                    trimtab-slo -25.0 % trimtab-headroom +25.0 %, late";
+                    trimtab-slo -25.0 % (its limit, with what was lent: 0.600) \
+                    trimtab-headroom +25.0 %, late (its limit, with what was lent: 1.000)";
         assert!(text.contains(best), "{text}");
         assert!(text.contains("k8s-cpu-fast: no setting"), "{text}");
         assert!(!text.contains("\nk8s-cpu:"), "{text}");
