@@ -9,6 +9,30 @@ use super::lever::LeverError;
 use crate::sense::hierarchy::Version;
 use crate::sense::testing::{TestGroup, runtime_dir};
 
+/// A group that has both limits; none, with a word, on v1.
+fn on_v2() -> Option<TestGroup> {
+    let group = TestGroup::make()?;
+    if group.version() == Version::V1 {
+        eprintln!("SKIP: cgroup v1 has no limit above the one that moves");
+        return None;
+    }
+    Some(group)
+}
+
+fn text(mib: u64) -> String {
+    (mib * MIB).to_string()
+}
+
+fn set(group: &TestGroup, file: &str, mib: u64) {
+    group.write(group.path(), Resource::Memory, file, &text(mib));
+}
+
+/// `memory.high` and `memory.max`.
+fn limits(group: &TestGroup) -> (String, String) {
+    let read = |file| group.read(group.path(), Resource::Memory, file);
+    (read("memory.high"), read("memory.max"))
+}
+
 #[test]
 fn memory_moves_below_its_ceiling_and_goes_back() {
     let Some(group) = TestGroup::make() else {
@@ -17,16 +41,10 @@ fn memory_moves_below_its_ceiling_and_goes_back() {
     let dir = runtime_dir();
     let mut ledger = ledger(&dir);
     let hard = group.hard_limit();
-    group.write(
-        group.path(),
-        Resource::Memory,
-        hard,
-        &(64 * MIB).to_string(),
-    );
+    set(&group, hard, 64);
     let held = memory(&mut ledger, &group);
     assert_eq!(held.adopted, Amount(64 * MIB));
     let read = |name: &str| group.read(group.path(), Resource::Memory, name);
-    let text = |mib: u64| (mib * MIB).to_string();
     let is_v2 = group.version() == Version::V2;
     let moved = |to: u64, max: u64| {
         if is_v2 {
@@ -62,33 +80,24 @@ fn memory_moves_below_its_ceiling_and_goes_back() {
 
 #[test]
 fn a_hard_limit_that_somebody_else_has_set_is_not_raised() {
-    let Some(group) = TestGroup::make() else {
+    let Some(group) = on_v2() else {
         return;
     };
-    if group.version() == Version::V1 {
-        eprintln!("SKIP: cgroup v1 has no limit above the one that moves");
-        return;
-    }
     let dir = runtime_dir();
     let mut ledger = ledger(&dir);
-    let text = |mib: u64| (mib * MIB).to_string();
-    let set_max = |mib: u64| group.write(group.path(), Resource::Memory, "memory.max", &text(mib));
-    let read = |name: &str| group.read(group.path(), Resource::Memory, name);
+    let set_max = |mib| set(&group, "memory.max", mib);
     set_max(64);
     let held = memory(&mut ledger, &group);
     set_max(96);
     let refused = held.lever.write(Amount(128 * MIB)).unwrap_err();
     let theirs = matches!(refused, LeverError::Theirs { held, .. } if held == Amount(96 * MIB));
     assert!(theirs, "{refused}");
-    assert_eq!(
-        (read("memory.high"), read("memory.max")),
-        (text(60), text(96))
-    );
+    assert_eq!(limits(&group), (text(60), text(96)));
     Cgroupfs
         .follow(&mut ledger, group.target(group.path()), MEMORY)
         .unwrap();
     assert_eq!(
-        (read("memory.high"), read("memory.max")),
+        limits(&group),
         ("max".into(), text(96)),
         "ours is not in their way"
     );
@@ -97,27 +106,18 @@ fn a_hard_limit_that_somebody_else_has_set_is_not_raised() {
         (held.adopted, held.limit),
         (Amount(96 * MIB), Amount(92 * MIB))
     );
-    assert_eq!(read("memory.max"), text(96));
+    assert_eq!(limits(&group).1, text(96));
     let report = Cgroupfs.release(&mut ledger, group.path(), soon());
     assert!(report.is_complete(), "{report}");
-    assert_eq!(
-        (read("memory.high"), read("memory.max")),
-        ("max".into(), text(96))
-    );
+    assert_eq!(limits(&group), ("max".into(), text(96)));
 }
 
 #[test]
 fn a_hard_limit_that_comes_back_below_ours_is_its_owners() {
-    let Some(group) = TestGroup::make() else {
+    let Some(group) = on_v2() else {
         return;
     };
-    if group.version() == Version::V1 {
-        eprintln!("SKIP: cgroup v1 has no limit above the one that moves");
-        return;
-    }
-    let text = |mib: u64| (mib * MIB).to_string();
-    let set_max = |mib: u64| group.write(group.path(), Resource::Memory, "memory.max", &text(mib));
-    let read = |name: &str| group.read(group.path(), Resource::Memory, name);
+    let set_max = |mib| set(&group, "memory.max", mib);
     // Another one, and the very same.
     for (theirs, slowed) in [(100, 96), (64, 60)] {
         let dir = runtime_dir();
@@ -139,32 +139,21 @@ fn a_hard_limit_that_comes_back_below_ours_is_its_owners() {
             (held.adopted, held.limit),
             (Amount(theirs * MIB), Amount(slowed * MIB))
         );
-        assert_eq!(
-            (read("memory.high"), read("memory.max")),
-            (text(slowed), text(theirs))
-        );
+        assert_eq!(limits(&group), (text(slowed), text(theirs)));
         let report = Cgroupfs.release(&mut ledger, group.path(), soon());
         assert!(report.is_complete(), "{report}");
-        assert_eq!(
-            (read("memory.high"), read("memory.max")),
-            ("max".into(), text(theirs))
-        );
+        assert_eq!(limits(&group), ("max".into(), text(theirs)));
     }
 }
 
 #[test]
 fn a_ceiling_that_stands_is_known_until_another_one_does() {
-    let Some(group) = TestGroup::make() else {
+    let Some(group) = on_v2() else {
         return;
     };
-    if group.version() == Version::V1 {
-        eprintln!("SKIP: cgroup v1 has no limit above the one that moves");
-        return;
-    }
     let dir = runtime_dir();
     let mut ledger = ledger(&dir);
-    let max = (64 * MIB).to_string();
-    group.write(group.path(), Resource::Memory, "memory.max", &max);
+    set(&group, "memory.max", 64);
     let held = memory(&mut ledger, &group);
     held.lever.write(Amount(128 * MIB)).unwrap();
     let more = Wish {
@@ -182,8 +171,5 @@ fn a_ceiling_that_stands_is_known_until_another_one_does() {
         report.is_complete() && report.foreign.is_empty(),
         "{report}"
     );
-    assert_eq!(
-        group.read(group.path(), Resource::Memory, "memory.max"),
-        max
-    );
+    assert_eq!(limits(&group), ("max".into(), text(64)));
 }

@@ -25,10 +25,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use trimtab_core::signal::Amount;
-use trimtab_tests::{Group, Hierarchies, Version};
+use trimtab_tests::Group;
 
 use self::{contender::Contender, row::Row, traffic::Traffic, trial::Setting};
 use crate::{
+    host,
     spread::{count, number, quantile},
     stop::Stop,
 };
@@ -178,14 +179,8 @@ async fn measure(
     }
     let (traffic, long) = (&setting.traffic, setting.length());
     Ok(Report {
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
-        cgroup: match Hierarchies::find()?.version {
-            Version::V1 => "v1",
-            Version::V2 => "v2",
-        },
+        kernel: host::kernel(),
+        cgroup: host::cgroup()?,
         cpus,
         trace: traffic.name.clone(),
         microbursts: args.microbursts,

@@ -5,6 +5,7 @@ mod control;
 mod core;
 mod cost;
 mod demo;
+mod host;
 mod live;
 mod many;
 mod memory;

@@ -7,8 +7,9 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use serde::Serialize;
-use trimtab_tests::{Agent, Hierarchies, Version};
+use trimtab_tests::Agent;
 
+use crate::host;
 use growth::{Growth, Taking, busy, limited, unlimited};
 
 /// Only memory is managed, so that what the CPUs do cannot be mistaken for it.
@@ -122,14 +123,8 @@ fn measure(args: &Args) -> Result<Numbers> {
     latencies.sort_unstable();
     let rounds = calm.len() + crowded.len();
     Ok(Numbers {
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
-        cgroup: match Hierarchies::find()?.version {
-            Version::V1 => "v1",
-            Version::V2 => "v2",
-        },
+        kernel: host::kernel(),
+        cgroup: host::cgroup()?,
         rounds_alone: alone.len(),
         killed_alone: killed(&alone),
         rounds,

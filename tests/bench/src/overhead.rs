@@ -21,6 +21,7 @@ use serde::Serialize;
 use self::{node::Node, variant::Variant};
 use crate::{
     cost::{cpu_s, rss_mib},
+    host,
     spread::{Spread, number},
 };
 
@@ -94,10 +95,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
         .collect();
     let own = watch(&node, args.watch.into())?;
     let report = Report {
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
+        kernel: host::kernel(),
         rounds: rounds.len(),
         workloads: args.workloads,
         processes: args.processes,

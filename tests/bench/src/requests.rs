@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use trimtab_tests::Group;
 
-use crate::spread::Spread;
+use crate::{host, spread::Spread};
 use compare::Row;
 use servers::Kind;
 use slowdown::{Cost, Placement, Slowdown};
@@ -67,10 +67,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
     let (tcp_rr_slowdown, _) = slowdown(Placement::Apart)?;
     let (tcp_rr_slowdown_one_cpu, cost) = slowdown(Placement::Together)?;
     let numbers = Numbers {
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
+        kernel: host::kernel(),
         rows,
         tcp_rr_slowdown,
         tcp_rr_slowdown_one_cpu,

@@ -17,7 +17,7 @@ use aya::sys::{Stats, enable_stats};
 use serde::Serialize;
 use trimtab_tests::Group;
 
-use crate::spread::Spread;
+use crate::{host, spread::Spread};
 pub(crate) use design::bpftrace;
 use design::{Design, Measured};
 use detached::Slowdown;
@@ -112,10 +112,7 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
         bpftrace: net(Design::Bpftrace),
     };
     let numbers = Numbers {
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
+        kernel: host::kernel(),
         rounds: rounds.len(),
         ratio_bpftrace: costs.trimtab.median / costs.bpftrace.median,
         ratio_hash: costs.trimtab.median / costs.hash.median,
