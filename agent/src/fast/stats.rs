@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use trimtab_ebpf::{HIST_BUCKETS, bucket, bucket_start};
 
-use crate::report;
-
 /// Counters and latency histograms of the fast thread. One writer, many readers.
 #[derive(Debug)]
 pub struct Stats {
@@ -56,14 +54,11 @@ impl Stats {
         self.seen.summary()
     }
 
-    /// Event to the end of the write, as a distribution.
+    /// Event to the end of the write: how often, by bucket, and the sum in ns.
     #[must_use]
-    pub fn reaction(&self) -> report::Histogram {
-        let mut counts = [0; HIST_BUCKETS];
-        for (count, cell) in counts.iter_mut().zip(&self.written.0) {
-            *count = cell.load(Relaxed);
-        }
-        report::Histogram::of(&counts, self.written_ns.load(Relaxed))
+    pub fn reaction(&self) -> ([u64; HIST_BUCKETS], u64) {
+        let counts = self.written.0.each_ref().map(|cell| cell.load(Relaxed));
+        (counts, self.written_ns.load(Relaxed))
     }
 
     /// Event to the end of the write.

@@ -31,6 +31,7 @@ impl Agent {
         let (subjects, others) = self.subjects(&mut accounts);
         self.accounts = Some(accounts);
         let probes = self.probes.as_ref();
+        let (reactions, reaction_ns) = self.stats.reaction();
         Sample {
             status: self.status(),
             host: rustix::system::uname()
@@ -45,7 +46,7 @@ impl Agent {
                 .stats
                 .dropped
                 .load(std::sync::atomic::Ordering::Relaxed),
-            reaction: self.stats.reaction(),
+            reaction: Histogram::of(&reactions, reaction_ns),
             subjects,
             others,
         }
