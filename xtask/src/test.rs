@@ -41,8 +41,8 @@ impl Test {
             count.stage_of("guest", || Vm::for_tests(self.install).guest());
         }
         eprintln!("took {:.0} s", start.elapsed().as_secs_f64());
-        println!("{count}");
-        if count.failed == 0 {
+        count.conclude();
+        if count.passes() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -53,18 +53,22 @@ impl Test {
 impl Count {
     /// A stage without tests of its own, whose failure is one.
     fn stage(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
-        let before = self.failed;
-        self.stage_of(name, || work().map(|()| Self::default()));
-        self.failed == before
+        let mut succeeds = false;
+        self.stage_of(name, || {
+            work()?;
+            succeeds = true;
+            Ok(Self::default())
+        });
+        succeeds
     }
 
     /// A stage whose tests are counted; one that cannot even count is a failure.
     fn stage_of(&mut self, name: &str, work: impl FnOnce() -> Result<Self>) {
         match cmd::stage(name, work) {
-            Ok(count) => *self += count,
+            Ok(count) => *self += count.within(name),
             Err(error) => {
                 cmd::say(&error);
-                self.fail();
+                self.fail(name, &format_args!("{error:#}"));
             }
         }
     }
@@ -93,10 +97,7 @@ fn kernel() -> Result<Count> {
         println!(
             "SKIP: {left_out} tests load eBPF and make cgroups, which needs root; run `sudo -E env PATH=\"$PATH\" cargo xtask test`"
         );
-        return Ok(Count {
-            skipped: i64::try_from(left_out)?,
-            ..Count::default()
-        });
+        return Ok(Count::skipped(left_out));
     }
     run(cargo.arg("--test-threads=1"))
 }
@@ -121,7 +122,7 @@ fn run(command: &mut Command) -> Result<Count> {
         println!("    | {line}");
     }
     let status = child.wait()?;
-    if !status.success() && count.failed == 0 {
+    if !status.success() && count.passes() {
         bail!(
             "`{}` failed without a failed test: {status}",
             cmd::show(command)

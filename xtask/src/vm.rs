@@ -91,8 +91,8 @@ impl Vm {
         };
         cmd::stage("workspace", || build::workspace(profile))?;
         let count = cmd::stage("guest", || self.guest())?;
-        println!("{count}");
-        Ok(if count.failed == 0 {
+        count.conclude();
+        Ok(if count.passes() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
