@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use trimtab::sense::node::Available;
 use trimtab_tests::{Agent, Group, Process, Version, disk, eventually, lab_bin, skip};
 
 use crate::trust::{first_memory_limit, group, journal, moving_memory_limit, show};
@@ -249,5 +250,43 @@ fn the_ceiling_ends_a_growth_and_explain_says_so() -> Result<()> {
             && text.is_some_and(|text| text.contains("ceiling is 128 MiB"))
     });
     ensure!(told, "{entries:#?}");
+    Ok(())
+}
+
+#[test]
+fn what_is_lent_and_not_used_goes_back_when_the_node_runs_short() -> Result<()> {
+    let Some(group) = group("memory-short") else {
+        return Ok(());
+    };
+    group.set_memory_limit(Some(2 * LIMIT))?;
+    let keep = Available::open()?.read()?.checked_sub(300 * MIB);
+    let keep = keep.context("the node has less than 300 MiB")?;
+    let agent = Agent::start(&format!(
+        "[agent.reserve]\nmemory = \"{keep}B\"\n\n[[policy]]\nname = \"memory\"\nselect = [\"{}\"]\nmode = \"enforce\"\nresources = [\"memory\"]\n",
+        group.path()
+    ))?;
+    adopted(&agent, &group, 2 * LIMIT)?;
+    let first = first_memory_limit(&group, 2 * LIMIT)?;
+    let mut command = group.command(lab_bin()?)?;
+    command.args(["grow", "--to", "108MiB", "--hold", "1h"]);
+    let mut held = Process::spawn(&mut command)?;
+    let lifted = eventually(SOON, || {
+        moving_memory_limit(&group).is_ok_and(|limit| limit > Some(first))
+    });
+    ensure!(lifted, "{:#?}", journal(&agent, &group)?);
+    // Somebody who asks nobody takes what has been promised.
+    let _other =
+        Process::spawn(Command::new(lab_bin()?).args(["grow", "--to", "400MiB", "--hold", "1h"]))?;
+    let recalled = eventually(SOON, || {
+        journal(&agent, &group).is_ok_and(|entries| {
+            let mut recalls = entries.iter().filter(|entry| entry["rule"] == "recall");
+            recalls.any(|entry| entry["written"] == true && entry["cause"] == "node-short")
+        })
+    });
+    ensure!(recalled, "{:#?}", journal(&agent, &group)?);
+    // The hard limit, too.
+    assert_eq!(group.memory_limit()?, Some(2 * LIMIT));
+    assert_eq!(moving_memory_limit(&group)?, Some(first));
+    ensure!(held.try_wait()?.is_none(), "what was in use was taken");
     Ok(())
 }

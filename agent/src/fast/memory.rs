@@ -11,9 +11,12 @@ use trimtab_core::{
 };
 
 use super::table::Entry;
-use crate::sense::{
-    file::{Scratch, SenseError, Sight},
-    node::Available,
+use crate::{
+    act::hard::HardLimit,
+    sense::{
+        file::{Scratch, SenseError, Sight},
+        node::Available,
+    },
 };
 
 /// How fast memory is taken at most, in bytes per ns; one process at full speed was measured at 2.7.
@@ -110,7 +113,11 @@ pub(super) fn recall(
         .current(scratch)
         .ok()
         .and_then(Sight::here)?;
-    let limit = just_above(Amount(used)).max(envelope.base());
+    // Back below a hard limit that can then be its owner's again.
+    let lever = entry.levers[Resource::Memory.index()].as_ref()?;
+    let slowed = lever.hard().map_or(Amount::UNLIMITED, HardLimit::slowed);
+    let own = envelope.base().min(slowed.max(envelope.floor));
+    let limit = just_above(Amount(used)).max(own);
     (envelope.limit.minus(limit) >= LEAST).then_some((
         Settle {
             slot,
@@ -119,7 +126,7 @@ pub(super) fn recall(
             seen_seq: envelope.seq,
             limit,
         },
-        Amount(used).max(envelope.base()),
+        Amount(used).max(own),
     ))
 }
 

@@ -274,9 +274,6 @@ impl State {
             self.bound(&mut order);
         }
         if let Some(settled) = self.apply(&order) {
-            if order.resource == Resource::Memory && settled.refusal.is_none() {
-                self.close(settled.slot, settled.to);
-            }
             tell(&mut self.end, &self.stats, Record::Settled(settled));
         }
     }
@@ -330,6 +327,9 @@ impl State {
         let settled = self.desk.apply(&mut self.table, order, &mut tell)?;
         if order.resource == Resource::Memory {
             self.promise(order.slot, lent);
+            if settled.refusal.is_none() {
+                self.close(order.slot, settled.to);
+            }
         }
         Some(settled)
     }
