@@ -90,8 +90,7 @@ impl OwnedGroup {
         loop {
             tries -= 1;
             match self.try_make() {
-                // Whoever removes the last group beside this one may take the parent along.
-                Err(error) if tries > 0 && (is_absent(&error) || means_gone(&error)) => {}
+                Err(error) if tries > 0 && is_crossed(&error) => {}
                 result => return result.map_err(|source| self.failed("create", source)),
             }
         }
@@ -265,6 +264,12 @@ fn is_whole_v2(hierarchies: &Hierarchies) -> bool {
             .is_some_and(|root| root.version == Version::V2)
     };
     is_v2(&hierarchies.cpu) || is_v2(&hierarchies.memory)
+}
+
+/// Whether somebody else was at it at the same time: who removes the last group beside this one may take the parent
+/// along, also when the kernel has just said that it exists.
+fn is_crossed(error: &io::Error) -> bool {
+    is_absent(error) || means_gone(error) || error.kind() == io::ErrorKind::AlreadyExists
 }
 
 fn is_absent(error: &io::Error) -> bool {
