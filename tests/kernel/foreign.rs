@@ -187,7 +187,7 @@ fn a_foreign_writer_is_given_way_to_and_a_stubborn_one_has_the_limit() -> Result
     };
     let leaf = root.child("leaf")?;
     leaf.set_quota_us(Some(TIGHT), 100_000)?;
-    let mut agent = strict(&root, "backoff = \"2s\"\nwrites = 3\nwindow = \"10m\"")?;
+    let mut agent = strict(&root, "backoff = \"4s\"\nwrites = 3\nwindow = \"10m\"")?;
     adopted(&agent, &leaf, TIGHT)?;
     for (nth, quota) in [(1, 15_000), (2, 16_000)] {
         leaf.set_quota_us(Some(quota), 100_000)?;
@@ -202,7 +202,7 @@ fn a_foreign_writer_is_given_way_to_and_a_stubborn_one_has_the_limit() -> Result
         );
         assert_eq!(notices(&journal(&agent, &leaf)?).len(), nth);
         assert!(
-            eventually(SOON, || resumed(&agent, &leaf) == nth),
+            eventually(2 * SOON, || resumed(&agent, &leaf) == nth),
             "{:#?}",
             journal(&agent, &leaf)?
         );
@@ -220,7 +220,7 @@ fn a_foreign_writer_is_given_way_to_and_a_stubborn_one_has_the_limit() -> Result
             .contains("not managed any more"),
         "{last:#?}"
     );
-    thread::sleep(Duration::from_secs(3));
+    thread::sleep(Duration::from_secs(5));
     burst(&leaf)?;
     assert_eq!(
         leaf.quota_us()?,

@@ -8,13 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use trimtab_tests::{Agent, Group, eventually, lab_bin, skip};
+use trimtab_tests::{Agent, CpuStat, Group, eventually, lab_bin, skip};
 
 use crate::trust::{SOON, adopted, group, show};
 
 const QUOTA: u64 = 20_000;
 const PERIOD: u64 = 100_000;
 const TIME: &str = "trimtab_workload_cpu_time_seconds_total";
+const THROTTLED: &str = "trimtab_workload_cpu_throttled_time_seconds_total";
 
 /// An agent that only looks, and where it tells of it.
 struct Stage {
@@ -122,6 +123,10 @@ impl Scrape {
         Ok(values[0])
     }
 
+    fn count(&self, name: &str, labels: &[&str]) -> Result<u64> {
+        Ok(self.nanos(name, labels)? / 1_000_000_000)
+    }
+
     /// A number of seconds or CPUs, in billionths.
     fn nanos(&self, name: &str, labels: &[&str]) -> Result<u64> {
         let value = self.value(name, labels)?;
@@ -158,28 +163,26 @@ fn a_scrape_says_what_the_kernel_says() -> Result<()> {
         return Ok(());
     };
     group.set_quota_us(Some(QUOTA), PERIOD)?;
+    // A quota that is set begins a period.
+    let before = group.cpu_stat_at_rest()?;
     let stage = stage(group.path(), 50)?;
     adopted(&stage.agent, &group, QUOTA)?;
-    let before = group.cpu_stat()?;
-    assert_eq!(before.usage_ns, 0, "nothing has run there");
     burn(&group, "300ms")?;
-    let stat = group.cpu_stat()?;
-    assert!(stat.nr_throttled > 0, "{stat:?}");
+    let after = group.cpu_stat_at_rest()?;
     let own = path(&group);
     let own = own.as_str();
-    let scrape = stage.comes_to(|scrape| Ok(scrape.nanos(TIME, &[own])? == stat.usage_ns))?;
-    let whole = |name, wanted: u64| -> Result<()> {
-        let told = scrape.nanos(name, &[own])? / 1_000_000_000;
-        ensure!(told == wanted, "{name}: {told}, not {wanted}");
-        Ok(())
+    let told = |scrape: &Scrape| -> Result<CpuStat> {
+        Ok(CpuStat {
+            nr_periods: scrape.count("trimtab_workload_cpu_periods_total", &[own])?,
+            nr_throttled: scrape.count("trimtab_workload_cpu_throttled_periods_total", &[own])?,
+            throttled_ns: scrape.nanos(THROTTLED, &[own])?,
+            usage_ns: scrape.nanos(TIME, &[own])?,
+        })
     };
-    whole("trimtab_workload_cpu_periods_total", stat.nr_periods)?;
-    whole(
-        "trimtab_workload_cpu_throttled_periods_total",
-        stat.nr_throttled,
-    )?;
-    let throttled = scrape.nanos("trimtab_workload_cpu_throttled_time_seconds_total", &[own])?;
-    assert_eq!(throttled, stat.throttled_ns);
+    let counted = after.since(before);
+    assert!(counted.nr_throttled > 0, "{counted:?}");
+    let scrape = stage.comes_to(|scrape| Ok(told(scrape)? == counted))?;
+    let throttled = counted.throttled_ns;
 
     // And what the command line says.
     let shown = show(&stage.agent, &group)?["workload"].clone();
@@ -269,7 +272,7 @@ fn those_without_a_name_are_told_together_and_none_is_forgotten() -> Result<()> 
     }
     let mut used = Vec::new();
     for child in &children {
-        used.push(child.cpu_stat()?.usage_ns);
+        used.push(child.cpu_stat_at_rest()?.usage_ns);
     }
     let other = "trimtab_workload_path=\"other\"";
     let all: u64 = used.iter().sum();

@@ -5,9 +5,12 @@ use std::{collections::HashMap, fs, thread, time::Duration};
 
 use trimtab::probe::{Error, Options, Probe, ProbeSet, Probes, RunqHist, Waits};
 use trimtab_ebpf::bucket_start;
-use trimtab_tests::{Group, Process};
+use trimtab_tests::{Group, Process, eventually};
 
-use crate::probe_support::{group, load, now, shell, spin, turn};
+use crate::{
+    probe_support::{group, load, now, shell, spin, turn},
+    trust::{Ready, SOON, contenders, go, run_delay},
+};
 
 const MS: u64 = 1_000_000;
 const WHILE: Duration = Duration::from_secs(1);
@@ -23,15 +26,6 @@ fn quantile(buckets: &[u64], share: f64) -> u64 {
     (0..buckets.len())
         .find(|index| below(*index))
         .map_or(0, bucket_start)
-}
-
-/// Time that a process has waited for a CPU, in ns, by the kernel's own account.
-fn run_delay(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("schedstat");
-    text.split_whitespace()
-        .nth(1)
-        .and_then(|field| field.parse().ok())
-        .expect("run_delay")
 }
 
 /// What the group's histogram shows while `run` is in it.
@@ -50,9 +44,14 @@ fn histogram<T>(
     Some(waits.hist)
 }
 
-/// Three busy loops and one CPU.
-fn contend(group: &Group) -> [Process; 3] {
-    [(); 3].map(|()| shell(group, "exec taskset -c 0 sh -c 'while :; do :; done'"))
+/// Three busy loops and one CPU for a while, and what the kernel says that they have waited.
+fn contend(group: &Group) -> (Vec<Ready>, u64) {
+    let mut running = contenders([group; 3]).expect("three shells");
+    let before = run_delay(&running).expect("schedstat");
+    go(&mut running).expect("waiting shells");
+    thread::sleep(WHILE);
+    let after = run_delay(&running).expect("schedstat");
+    (running, after - before)
 }
 
 #[test]
@@ -63,9 +62,8 @@ fn waiting_behind_others_adds_up_to_what_the_kernel_says() {
     };
     let mut delay = 0;
     let Some(hist) = histogram(&[], &group, |group| {
-        let running = contend(group);
-        thread::sleep(WHILE);
-        delay = running.iter().map(|process| run_delay(process.id())).sum();
+        let (running, waited) = contend(group);
+        delay = waited;
         running
     }) else {
         return;
@@ -75,7 +73,7 @@ fn waiting_behind_others_adds_up_to_what_the_kernel_says() {
         quantile(&hist.waiting, 0.5) >= MS,
         "three loops on one CPU wait for milliseconds"
     );
-    // The last wait of each is still going on; a starting shell waits a little before it is in the group.
+    // The last wait of each is still going on.
     let (ours, kernels) = (hist.waiting_ns, delay);
     assert!(
         ours.abs_diff(kernels) < kernels / 10,
@@ -89,11 +87,7 @@ fn without_the_switch_there_is_nothing() {
     let Some(group) = group() else {
         return;
     };
-    let Some(hist) = histogram(&["sched_switch"], &group, |group| {
-        let running = contend(group);
-        thread::sleep(WHILE);
-        running
-    }) else {
+    let Some(hist) = histogram(&["sched_switch"], &group, contend) else {
         return;
     };
     assert_eq!(hist, RunqHist::default());
@@ -136,25 +130,40 @@ fn waiting_throttled_is_told_apart() {
         return;
     };
     group.set_quota_us(Some(10_000), 100_000).expect("a quota");
-    let Some(hist) = histogram(&[], &group, |group| {
-        let running = spin(group);
-        thread::sleep(WHILE);
-        running
-    }) else {
+    let mut before = RunqHist::default();
+    let Some((mut loaded, _ring)) = load(&[Probe::RunqLatency], &[]) else {
         return;
     };
-    let periods = count(&hist.throttled);
+    let id = group.cpu_id().expect("the group");
+    loaded.runq().register(id).expect("registered");
+    let mut read = || loaded.runq().read(id).expect("read").expect("registered");
+    let _running = spin(&group);
+    // A start-up is no burst.
+    let begun = eventually(SOON, || {
+        before = read().hist;
+        before.throttled_ns > 0
+    });
+    assert!(begun, "it is never throttled");
+    thread::sleep(WHILE);
+    let after = read().hist;
+    let throttled: Vec<u64> = after
+        .throttled
+        .iter()
+        .zip(&before.throttled)
+        .map(|(after, before)| after - before)
+        .collect();
+    let periods = count(&throttled);
     assert!(
         (5..=40).contains(&periods),
         "{periods} waits throttled in ten periods"
     );
+    let throttled_ns = after.throttled_ns - before.throttled_ns;
     assert!(
-        hist.throttled_ns > 500 * MS,
-        "throttled for {} ns of a second",
-        hist.throttled_ns
+        throttled_ns > 500 * MS,
+        "throttled for {throttled_ns} ns of a second"
     );
     assert!(
-        quantile(&hist.throttled, 0.9) > 50 * MS,
+        quantile(&throttled, 0.9) > 50 * MS,
         "a throttling lasts most of a period"
     );
 }
@@ -169,7 +178,6 @@ fn a_group_that_is_not_registered_is_counted_as_unknown() {
         return;
     };
     let _running = contend(&group);
-    thread::sleep(Duration::from_millis(200));
     assert!(loaded.lost().read().unknown_group > 0);
     assert_eq!(
         loaded
@@ -214,6 +222,13 @@ fn the_table_of_groups_keeps_what_it_is_told() {
     assert!(!seen.contains_key(&same[3]) && seen.contains_key(&same[8]));
 }
 
+/// Whether a process sleeps as the program `sleep`, and for longer than a moment.
+fn is_asleep(process: &Process) -> bool {
+    let read = |file| fs::read_to_string(format!("/proc/{}/{file}", process.id()));
+    let is_there = read("cmdline").is_ok_and(|line| line == "sleep\x001000\0");
+    is_there && read("stat").is_ok_and(|stat| stat.contains("(sleep) S "))
+}
+
 #[test]
 fn who_got_no_cpu_is_known_without_a_look_at_it() {
     let _turn = turn();
@@ -235,14 +250,15 @@ fn who_got_no_cpu_is_known_without_a_look_at_it() {
     let begun = now();
     // Whoever joins a group while running is not given a CPU there before it has waited for something.
     let sleeper = shell(&group, "sleep 0.01; exec sleep 1000");
-    thread::sleep(WHILE);
+    assert!(eventually(SOON, || is_asleep(&sleeper)), "it still starts");
     assert!(loaded.runq().may_have_run(id, begun), "it has started");
     let calm = while_ago();
     let slept = while_ago();
     assert!(!loaded.runq().may_have_run(id, slept), "it sleeps");
     let spinner = shell(&group, "sleep 0.01; while :; do :; done");
     let spun = while_ago();
-    assert!(loaded.runq().may_have_run(id, calm), "it spins");
+    let spins = eventually(SOON, || loaded.runq().may_have_run(id, calm));
+    assert!(spins, "it is not seen to spin");
     drop((sleeper, spinner));
     assert!(
         loaded.runq().may_have_run(u64::MAX - 1, spun),

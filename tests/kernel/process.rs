@@ -248,7 +248,9 @@ fn a_workload_has_its_processes_with_the_list_and_without() -> Result<()> {
         adopted(&agent, &workload, 50_000)?;
         let running = spin(&below);
         thread::sleep(Duration::from_secs(1));
+        let asked = Instant::now();
         let told = agent.cli(&["processes", workload.path(), "--window", "1s"])?;
+        let asked = asked.elapsed();
         let process = &told["processes"][0];
         assert_eq!(process["pid"], running.id(), "{told}");
         let name = process["workload"].as_str();
@@ -257,7 +259,7 @@ fn a_workload_has_its_processes_with_the_list_and_without() -> Result<()> {
             "{told}"
         );
         let (ran, waited) = (process["ran_ns"].as_u64(), process["waited_ns"].as_u64());
-        let share = ran.context("ran")? / 10_000_000;
+        let share = u128::from(ran.context("ran")?) * 100 / asked.as_nanos();
         assert!((30..70).contains(&share), "half a CPU: {told}");
         assert!(waited.context("waited")? > 300_000_000, "throttled: {told}");
         if off.is_empty() {

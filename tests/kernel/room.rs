@@ -1,15 +1,15 @@
 //! More groups than there is room for: they wait their turn, share what is left, and are counted.
 
-use std::{fs, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use trimtab::probe::{Options, Probe, ProbeSet, Probes, Waits};
-use trimtab_tests::{Agent, Group, Process, eventually, skip};
+use trimtab_tests::{Agent, Group, eventually, skip};
 
 use crate::{
-    probe_support::{shell, turn},
-    trust::{SOON, group},
+    probe_support::turn,
+    trust::{SOON, contenders, go, group, run_delay},
 };
 
 /// A slot rests for three seconds, then comes the next tick.
@@ -103,7 +103,8 @@ fn workloads_beyond_the_histograms_share_one_until_another_is_free() -> Result<(
         return Ok(());
     }
     comes_to(&agent, [3, 0, 2], SOON)?;
-    let _running = contend(&groups[1..]);
+    let mut running = contenders(&groups[1..])?;
+    go(&mut running)?;
     let shared = || -> Result<Option<u64>> {
         Ok(agent.cli(&["status"])?["room"]["shared_waited_ns"].as_u64())
     };
@@ -134,14 +135,6 @@ fn workloads_beyond_the_histograms_share_one_until_another_is_free() -> Result<(
     Ok(())
 }
 
-/// A busy loop in each group, all on one CPU.
-fn contend(groups: &[Group]) -> Vec<Process> {
-    groups
-        .iter()
-        .map(|group| shell(group, "exec taskset -c 0 sh -c 'while :; do :; done'"))
-        .collect()
-}
-
 #[test]
 fn what_is_shared_and_what_is_not_add_up() -> Result<()> {
     let _turn = turn();
@@ -163,9 +156,11 @@ fn what_is_shared_and_what_is_not_add_up() -> Result<()> {
         loaded.runq().register(group.cpu_id()?)?;
     }
     assert_eq!(loaded.runq().others(), 2);
-    let running = contend(&groups);
+    let mut running = contenders(&groups)?;
+    let before = run_delay(&running)?;
+    go(&mut running)?;
     thread::sleep(Duration::from_secs(1));
-    let delay = running.iter().map(run_delay).sum::<Result<u64>>()?;
+    let delay = run_delay(&running)? - before;
     let own = loaded
         .runq()
         .read(groups[0].cpu_id()?)?
@@ -178,7 +173,7 @@ fn what_is_shared_and_what_is_not_add_up() -> Result<()> {
         "{} of {delay}",
         ns(&others)
     );
-    // The last wait of each is still going on, and a shell waits a little before it is in its group.
+    // The last wait of each is still going on.
     let sum = ns(&own) + ns(&others);
     assert!(sum.abs_diff(delay) < delay / 5, "{sum} of {delay}");
     drop(running);
@@ -193,11 +188,4 @@ fn what_is_shared_and_what_is_not_add_up() -> Result<()> {
     assert!(loaded.runq().unregister(ids[1])?);
     assert_eq!(loaded.runq().others(), 0);
     Ok(())
-}
-
-/// Time that a process has waited for a CPU, in ns, by the kernel's own account.
-fn run_delay(process: &Process) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{}/schedstat", process.id()))?;
-    let field = text.split_whitespace().nth(1).context("schedstat")?;
-    Ok(field.parse()?)
 }

@@ -189,6 +189,13 @@ impl Ready {
         Ok(ready)
     }
 
+    /// Time that it has waited for a CPU, in ns, by the kernel's own account.
+    pub(crate) fn run_delay(&self) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.0.id()))?;
+        let field = text.split_whitespace().nth(1).context("schedstat")?;
+        Ok(field.parse()?)
+    }
+
     fn spawn(command: &mut Command) -> Result<Self> {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut ready = Self(child.with_context(|| format!("cannot start {command:?}"))?);
@@ -225,6 +232,26 @@ impl Drop for Ready {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A busy loop in each group, all on the first CPU; none begins before all are there.
+pub(crate) fn contenders<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Result<Vec<Ready>> {
+    let ready = groups.into_iter().map(|group| {
+        let ready = Ready::spinner(group)?;
+        ready.pin()?;
+        Ok(ready)
+    });
+    ready.collect()
+}
+
+/// Lets all of them go.
+pub(crate) fn go(contenders: &mut [Ready]) -> Result<()> {
+    contenders.iter_mut().try_for_each(Ready::go)
+}
+
+/// [`Ready::run_delay`] of all of them.
+pub(crate) fn run_delay(contenders: &[Ready]) -> Result<u64> {
+    contenders.iter().map(Ready::run_delay).sum()
 }
 
 /// Whether every instruction is emulated, as in the guest: what is promised takes longer there.

@@ -2,13 +2,13 @@
 
 use std::{fs, thread, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use trimtab_tests::{Agent, Group, Process, lab_bin, skip};
+use trimtab_tests::{Agent, Group, Process, eventually, lab_bin, skip};
 
 use crate::{
     probe_support::{interrupt, shell},
-    trust::{adopted, group},
+    trust::{SOON, adopted, group},
 };
 
 const PERIOD: u64 = 100_000;
@@ -57,15 +57,26 @@ fn blamed(agent: &Agent, victim: &Group, cause: &str, behind: Option<&str>) -> R
     Ok((share, waited / (ran + waited)))
 }
 
-/// Lets what was started get going.
-fn begin() {
-    thread::sleep(Duration::from_millis(1_500));
+/// Waits until all of them run, so that whatever is later is as it will be.
+fn begin(groups: &[&Group]) -> Result<()> {
+    for group in groups {
+        let before = group.cpu_stat()?.usage_ns;
+        let runs = eventually(SOON, || {
+            group
+                .cpu_stat()
+                .is_ok_and(|stat| stat.usage_ns >= before + 100_000_000)
+        });
+        ensure!(runs, "nothing runs in {}", group.path());
+    }
+    thread::sleep(Duration::from_secs(1));
+    Ok(())
 }
 
-/// Lets it go on for long enough to fill the window.
-fn go_on() {
-    begin();
+/// Lets them go on for long enough to fill the window.
+fn go_on(groups: &[&Group]) -> Result<()> {
+    begin(groups)?;
     thread::sleep(Duration::from_secs(3));
+    Ok(())
 }
 
 #[test]
@@ -74,7 +85,7 @@ fn a_neighbour_is_named() -> Result<()> {
         return Ok(());
     };
     let _running = [spin(&victim), spin(&other)];
-    go_on();
+    go_on(&[&victim, &other])?;
     let (share, waited) = blamed(&agent, &victim, "workload", Some("other"))?;
     assert!(share >= 0.9, "{share}");
     assert!(
@@ -90,7 +101,7 @@ fn siblings_are_told_from_others() -> Result<()> {
         return Ok(());
     };
     let _running = [spin(&victim), spin(&victim)];
-    go_on();
+    go_on(&[&victim])?;
     let (share, waited) = blamed(&agent, &victim, "siblings", None)?;
     assert!(share >= 0.9, "{share}");
     assert!(
@@ -106,7 +117,7 @@ fn an_own_quota_is_nobody_elses_fault() -> Result<()> {
         return Ok(());
     };
     let _running = spin(&victim);
-    go_on();
+    go_on(&[&victim])?;
     let (share, waited) = blamed(&agent, &victim, "quota", None)?;
     assert!(share >= 0.9, "{share}");
     assert!((0.7..0.9).contains(&waited), "four fifths: {waited}");
@@ -122,7 +133,7 @@ fn a_group_that_is_no_workload_is_named_by_its_path() -> Result<()> {
         return Ok(());
     };
     let _running = [spin(&victim), spin(&stranger)];
-    go_on();
+    go_on(&[&victim, &stranger])?;
     let (share, _) = blamed(&agent, &victim, "group", Some("/stranger"))?;
     assert!(share >= 0.9, "{share}");
     Ok(())
@@ -135,7 +146,7 @@ fn a_group_below_a_workload_is_that_workload() -> Result<()> {
     };
     let below = other.child("below")?;
     let _running = [spin(&victim), spin(&below)];
-    go_on();
+    go_on(&[&victim, &below])?;
     let (share, _) = blamed(&agent, &victim, "workload", Some("other"))?;
     assert!(share >= 0.9, "{share}");
     Ok(())
@@ -158,7 +169,7 @@ fn a_short_task_in_between_is_not_blamed() -> Result<()> {
         Ok((ns, other.cpu_stat()?.usage_ns))
     };
     // Who is not yet spinning would be missing in the truth, which is to be of the window alone.
-    begin();
+    begin(&[&victim, &other])?;
     let before = ran()?;
     thread::sleep(Duration::from_secs(3));
     let after = ran()?;
@@ -203,7 +214,7 @@ fn softirqs_are_told_from_tasks() -> Result<()> {
         lab_bin()?.display()
     );
     let _running = [spin(&victim), shell(&storm, &script)];
-    go_on();
+    go_on(&[&victim, &storm])?;
     let (share, waited) = blamed(&agent, &victim, "interrupts", None)?;
     assert!(share >= 0.9, "{share}");
     assert!(waited >= 0.2, "a storm without a wait: {waited}");

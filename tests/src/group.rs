@@ -5,9 +5,11 @@ use std::{
     path::PathBuf,
     process::{self, Command},
     sync::{Mutex, Once, PoisonError},
+    thread,
+    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     files::{field, number, read, write},
@@ -18,6 +20,9 @@ use crate::{
 
 /// Serialises the making of the common parent with its removal by the last group.
 static TREE: Mutex<()> = Mutex::new(());
+
+/// A few of the periods that groups begin with.
+const REST: Duration = Duration::from_millis(300);
 
 /// A cgroup in every hierarchy that governs CPU or memory, or counts block I/O.
 ///
@@ -39,6 +44,19 @@ pub struct CpuStat {
     pub throttled_ns: u64,
     /// Nanoseconds of CPU time used.
     pub usage_ns: u64,
+}
+
+impl CpuStat {
+    /// What came on top of an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            nr_periods: self.nr_periods - earlier.nr_periods,
+            nr_throttled: self.nr_throttled - earlier.nr_throttled,
+            throttled_ns: self.throttled_ns - earlier.throttled_ns,
+            usage_ns: self.usage_ns - earlier.usage_ns,
+        }
+    }
 }
 
 impl Group {
@@ -214,6 +232,24 @@ impl Group {
             throttled_ns,
             usage_ns,
         })
+    }
+
+    /// [`Group::cpu_stat`] once nothing in it moves any more: a task that has ended is accounted for a little later,
+    /// and a quota's periods are counted until one goes by in which nobody runs.
+    ///
+    /// # Errors
+    /// As [`Group::cpu_stat`], or when something in the group runs on.
+    pub fn cpu_stat_at_rest(&self) -> Result<CpuStat> {
+        let mut last = self.cpu_stat()?;
+        for _ in 0..20 {
+            thread::sleep(REST);
+            let now = self.cpu_stat()?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+        }
+        bail!("{} does not come to rest: {last:?}", self.path);
     }
 
     /// Processes that the OOM killer has killed in this group.

@@ -1,3 +1,8 @@
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use trimtab_core::{
     anomaly::Watch,
     decide::{Bounds, Engine, Entitlement, Policy, Settings, WorkloadSpec},
@@ -200,7 +205,15 @@ fn who_uses_cpu_is_read_in_full_at_once() {
     let path = ticking.path();
     // A busy loop in 0.1 CPU: throttled as soon as the quota is gone.
     let process = ticking.group.spawn(&path, "while :; do :; done");
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    let is_throttled = || {
+        let stat = ticking.group.read(&path, Resource::Cpu, "cpu.stat");
+        stat.contains("nr_throttled ") && !stat.contains("nr_throttled 0")
+    };
+    let end = Instant::now() + Duration::from_secs(10);
+    while !is_throttled() {
+        assert!(Instant::now() < end, "never throttled");
+        thread::sleep(Duration::from_millis(10));
+    }
     ticking.tick();
     let cpu = ticking.said().cpu.unwrap();
     assert!(cpu.used > Amount::ZERO && cpu.throttled > 0, "{cpu:?}");

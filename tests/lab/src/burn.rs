@@ -122,14 +122,20 @@ mod tests {
             bursts: Some(10),
             after: Duration::from_millis(30),
         };
-        let before = now_ns();
-        let report = burn.run(&AtomicBool::new(false)).unwrap();
-        // It waits, and the last of ten bursts begins 180 ms later.
-        assert!(report.began_ns >= before + 30_000_000, "{report:?}");
-        assert!(report.began_ns + 180_000_000 <= now_ns(), "{report:?}");
-        assert_eq!(report.burst.count, 10);
-        assert!((0.050..0.060).contains(&report.cpu_s), "{report:?}");
-        assert!(report.wall_s >= 0.185, "{report:?}");
+        let mut least = f64::MAX;
+        // What a hypervisor steals may be booked on whoever runs.
+        for _ in 0..5 {
+            let before = now_ns();
+            let report = burn.run(&AtomicBool::new(false)).unwrap();
+            // It waits, and the last of ten bursts begins 180 ms later.
+            assert!(report.began_ns >= before + 30_000_000, "{report:?}");
+            assert!(report.began_ns + 180_000_000 <= now_ns(), "{report:?}");
+            assert_eq!(report.burst.count, 10);
+            assert!(report.cpu_s >= 0.050, "{report:?}");
+            assert!(report.wall_s >= 0.185, "{report:?}");
+            least = least.min(report.cpu_s);
+        }
+        assert!(least < 0.060, "{least}");
     }
 
     #[test]

@@ -38,9 +38,13 @@ mod tests {
 
     #[test]
     fn spends_what_it_was_told() {
-        let before = used();
-        spend(Duration::from_millis(20));
-        let spent = used().saturating_sub(before);
+        // What a hypervisor steals may be booked on whoever runs.
+        let spent = (0..5).map(|_| {
+            let before = used();
+            spend(Duration::from_millis(20));
+            used().saturating_sub(before)
+        });
+        let spent = spent.min().unwrap_or_default();
         assert!(spent >= Duration::from_millis(20));
         assert!(spent < Duration::from_millis(25), "{spent:?}");
     }
