@@ -169,20 +169,25 @@ fn cpu_of(began: u32) -> Option<u32> {
     Some((began & QUEUE) >> 16)
 }
 
-/// The id of the task's group.
+/// The id of the task's group. In the root a session may be an autogroup, which is no cgroup's: the root's, then.
 #[inline(always)]
 pub(crate) fn group_of(task: Kernel) -> u64 {
-    id_of(load!(
-        load!(task, task_group as Kernel),
-        group_cgroup as Kernel
-    ))
+    let group = load!(task, task_group as Kernel);
+    let cgroup = load!(group, group_cgroup as Kernel);
+    if cgroup.is_null() {
+        let root = load!(group, group_parent as Kernel);
+        return id_of(load!(root, group_cgroup as Kernel));
+    }
+    id_of(cgroup)
 }
 
 /// The id of the task's group, or [`stretch::SYSTEM`] for the root's: what [`crate::stretch`] keeps.
 #[inline(always)]
 pub(crate) fn who(task: Kernel, id: u64) -> u64 {
     let group = load!(task, task_group as Kernel);
-    if load!(group, group_parent as Kernel).is_null() {
+    if load!(group, group_parent as Kernel).is_null()
+        || load!(group, group_cgroup as Kernel).is_null()
+    {
         stretch::SYSTEM
     } else {
         id

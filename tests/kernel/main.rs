@@ -25,6 +25,7 @@ mod probe_quota;
 mod probe_reclaim;
 mod probe_rings;
 mod probe_runq;
+mod probe_runq_tasks;
 mod probe_support;
 mod probe_tcp;
 mod process;

@@ -99,21 +99,6 @@ impl Drop for Process {
     }
 }
 
-/// Has the command start in the scheduling class `SCHED_FIFO`: it then goes before everything that
-/// is not real-time.
-pub fn real_time(command: &mut Command) -> &mut Command {
-    let become_real_time = || {
-        let priority = libc::sched_param { sched_priority: 10 };
-        // SAFETY: a system call on this process, with a structure that outlives it.
-        match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
-    // SAFETY: between fork and exec it makes that one system call and allocates nothing.
-    unsafe { command.pre_exec(become_real_time) }
-}
-
 /// The `lab` program: `TRIMTAB_LAB`, or the one built beside the running test.
 ///
 /// # Errors
