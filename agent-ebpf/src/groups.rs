@@ -23,7 +23,7 @@ pub(crate) fn place_of(table: &Array<GroupCell>, id: u64) -> Option<(u32, u32)> 
     for probe in 0..GROUP_PROBES {
         let index = (id as u32).wrapping_add(probe) & setting!(group_mask);
         let GroupCell { id: found, hist } = *table.get(index)?;
-        // First: a task of an autogroup has no group, which reads as the id of a free cell.
+        // First: the id of a group that is going away reads as that of a free cell.
         if found == GROUP_FREE {
             return None;
         }
