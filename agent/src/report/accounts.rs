@@ -80,6 +80,11 @@ impl Accounts {
         }
     }
 
+    /// From the next collection on, so many have names.
+    pub const fn set_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
     /// A workload ends: what nobody was told yet goes to the others.
     pub fn close(&mut self, path: &str, totals: &Totals) {
         let Some(account) = self.known.get_mut(path) else {
@@ -109,7 +114,7 @@ impl Accounts {
             let account = self.known.entry(candidate.path.clone()).or_default();
             account.ended = false;
             let since = candidate.totals.since(&account.last);
-            account.last.clone_from(&candidate.totals);
+            account.last.update(&candidate.totals);
             let need = need(&since, elapsed, candidate.memory, capacity);
             account.need = need.max(faded(account.need, elapsed));
             let advantage = if account.named { ADVANTAGE } else { 1 };

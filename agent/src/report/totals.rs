@@ -125,6 +125,19 @@ impl Totals {
         }
     }
 
+    /// Becomes what is known now. What is not, since a map or a file could not be read, stays: were it forgotten, all of
+    /// it would have come since when it can be read again.
+    pub fn update(&mut self, now: &Self) {
+        for (count, now) in self.counts.iter_mut().zip(&now.counts) {
+            *count = now.or(*count);
+        }
+        for (histogram, now) in self.histograms.iter_mut().zip(&now.histograms) {
+            if now.is_some() {
+                histogram.clone_from(now);
+            }
+        }
+    }
+
     /// Adds what came elsewhere, or since.
     pub fn add(&mut self, other: &Self) {
         for (sum, other) in self.counts.iter_mut().zip(&other.counts) {
