@@ -36,7 +36,7 @@ fn told(agent: &Agent, group: &Group) -> Result<Vec<String>> {
 }
 
 /// Sends SIGHUP and waits until the configuration has been read.
-fn reload(agent: &Agent) -> Result<()> {
+pub(crate) fn reload(agent: &Agent) -> Result<()> {
     let seq =
         |agent: &Agent| Ok::<_, anyhow::Error>(agent.cli(&["status"])?["journal_seq"].clone());
     let before = seq(agent)?;

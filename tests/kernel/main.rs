@@ -6,6 +6,7 @@ mod churn;
 mod compare;
 mod control;
 mod delay;
+mod endpoint;
 mod energy;
 mod feedback;
 mod foreign;

@@ -2,39 +2,34 @@
 
 use std::{
     collections::BTreeSet,
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use trimtab_tests::{Agent, CpuStat, Group, eventually, lab_bin, skip};
+use trimtab_tests::{Agent, CpuStat, Group, eventually, free_address, lab_bin, scrape, skip};
 
 use crate::trust::{SOON, adopted, group, show};
 
 const QUOTA: u64 = 20_000;
 const PERIOD: u64 = 100_000;
-const TIME: &str = "trimtab_workload_cpu_time_seconds_total";
+pub(crate) const TIME: &str = "trimtab_workload_cpu_time_seconds_total";
 const THROTTLED: &str = "trimtab_workload_cpu_throttled_time_seconds_total";
 
 /// An agent that only looks, and where it tells of it.
-struct Stage {
-    agent: Agent,
-    address: SocketAddr,
+pub(crate) struct Stage {
+    pub(crate) agent: Agent,
+    pub(crate) address: SocketAddr,
 }
 
-/// An address that nobody listens at.
-fn free() -> Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
-}
-
-fn stage(select: &str, workloads: u32) -> Result<Stage> {
-    let address = free()?;
+pub(crate) fn stage(select: &str, workloads: u32) -> Result<Stage> {
+    let address = free_address()?;
     let agent = Agent::start(&config(select, workloads, address))?;
     Ok(Stage { agent, address })
 }
 
-fn config(select: &str, workloads: u32, address: SocketAddr) -> String {
+pub(crate) fn config(select: &str, workloads: u32, address: SocketAddr) -> String {
     format!(
         "[report]\nworkloads = {workloads}\n[report.prometheus]\nenabled = true\nlisten = \"{address}\"\n\
          [[policy]]\nname = \"metrics\"\nselect = [\"{select}\"]\nmode = \"observe\"\n"
@@ -42,24 +37,13 @@ fn config(select: &str, workloads: u32, address: SocketAddr) -> String {
 }
 
 /// One answer of the endpoint.
-struct Scrape(String);
+pub(crate) struct Scrape(String);
 
 impl Stage {
-    fn scrape(&self) -> Result<Scrape> {
-        let body = self.get("application/openmetrics-text")?;
+    pub(crate) fn scrape(&self) -> Result<Scrape> {
+        let body = scrape(self.address, "application/openmetrics-text")?;
         ensure!(body.ends_with("# EOF\n"), "cut short: {body}");
         Ok(Scrape(body))
-    }
-
-    fn get(&self, format: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(self.address)?;
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: trimtab\r\nAccept: {format}\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
-        Ok(body.to_owned())
     }
 
     /// What Prometheus' own tool says of the text format: nothing at all is what it should.
@@ -75,7 +59,7 @@ impl Stage {
             return Ok(());
         };
         let mut input = promtool.stdin.take().context("no input")?;
-        input.write_all(self.get("text/plain")?.as_bytes())?;
+        input.write_all(scrape(self.address, "text/plain")?.as_bytes())?;
         drop(input);
         let output = promtool.wait_with_output()?;
         let said = [output.stdout, output.stderr].concat();
@@ -89,7 +73,7 @@ impl Stage {
     }
 
     /// Scrapes until what is scraped is as it should be.
-    fn comes_to(&self, what: impl Fn(&Scrape) -> Result<bool>) -> Result<Scrape> {
+    pub(crate) fn comes_to(&self, what: impl Fn(&Scrape) -> Result<bool>) -> Result<Scrape> {
         let mut last = None;
         let came = eventually(SOON, || {
             last = self.scrape().ok();
@@ -104,7 +88,7 @@ impl Stage {
 
 impl Scrape {
     /// The values of a metric whose labels contain all of these.
-    fn values(&self, name: &str, labels: &[&str]) -> Vec<f64> {
+    pub(crate) fn values(&self, name: &str, labels: &[&str]) -> Vec<f64> {
         let samples = self.0.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             let (found, value) = match rest.strip_prefix('{') {
@@ -117,7 +101,7 @@ impl Scrape {
         samples.collect()
     }
 
-    fn value(&self, name: &str, labels: &[&str]) -> Result<f64> {
+    pub(crate) fn value(&self, name: &str, labels: &[&str]) -> Result<f64> {
         let values = self.values(name, labels);
         ensure!(values.len() == 1, "{name} {labels:?}: {values:?}");
         Ok(values[0])
@@ -128,7 +112,7 @@ impl Scrape {
     }
 
     /// A number of seconds or CPUs, in billionths.
-    fn nanos(&self, name: &str, labels: &[&str]) -> Result<u64> {
+    pub(crate) fn nanos(&self, name: &str, labels: &[&str]) -> Result<u64> {
         let value = self.value(name, labels)?;
         ensure!(value >= 0.0, "{value}");
         #[expect(
@@ -140,12 +124,12 @@ impl Scrape {
     }
 }
 
-fn path(group: &Group) -> String {
+pub(crate) fn path(group: &Group) -> String {
     format!("trimtab_workload_path=\"{}\"", group.path())
 }
 
 /// Uses so much CPU time in a group.
-fn burn(group: &Group, time: &str) -> Result<()> {
+pub(crate) fn burn(group: &Group, time: &str) -> Result<()> {
     let mut command = group.command(lab_bin()?)?;
     command.args(["burn", "--for", time]);
     let output = command.output()?;

@@ -15,6 +15,7 @@ pub mod metric;
 mod page;
 pub mod prometheus;
 pub mod sample;
+pub mod serving;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ pub use accounts::{Accounts, Candidate};
 pub use histogram::Histogram;
 pub use metric::{Kind, Metric, Points, Read, Unit, Value};
 pub use sample::{Gauge, Sample, Source, Subject, Who};
+pub use serving::Serving;
 pub use totals::{Count, Totals, Waits};

@@ -25,10 +25,14 @@ enabled = true
 ```
 
 Then `http://127.0.0.1:9464/metrics` answers, as `trimtab doctor` says: in OpenMetrics 1.0 or in the text format 0.0.4, whichever the scraper would rather have. Whoever can connect there learns the names of workloads
-and how they fare: on a host with users who may not know that, leave it off. An address that other hosts reach is warned of. An endpoint that cannot be opened is said in the log and by `trimtab doctor`, and the
-agent goes on without.
+and how they fare: on a host with users who may not know that, leave it off. An address that other hosts reach is warned of. An endpoint that cannot be opened at the start is said in the log and by `trimtab doctor`, and
+the agent goes on without; a reload tries again.
 
-The unit in `packaging/systemd/trimtab.service` shuts the agent off from the network, its own host's included. A drop-in (`systemctl edit trimtab`) opens just that to it:
+A reload (SIGHUP) opens, moves and closes the endpoint, and changes how many workloads are told by name. If it is to move to an address that cannot be opened, all of the new configuration is refused, as `trimtab status`
+says, and the old endpoint goes on to answer. Counters go on from where they stood, whether or not the endpoint was closed meanwhile.
+
+The unit in `packaging/systemd/trimtab.service` shuts the agent off from the network, its own host's included. A drop-in (`systemctl edit trimtab`, then `systemctl restart trimtab`) opens the host's
+loopback to it:
 
 ```ini
 [Service]
@@ -38,9 +42,13 @@ IPAddressDeny=any
 IPAddressAllow=localhost
 ```
 
+The last two lines take effect only where systemd can filter packets (eBPF for control groups); elsewhere the whole network is open to the agent, which still uses nothing of it but the address in `listen`. For
+scrapers on other hosts, `listen` needs an address of this host that they reach, and `IPAddressAllow` theirs beside `localhost`.
+
 - Metrics are made when somebody asks, and no oftener than once a tick: who asks twice in between is told the same.
 - One request for each connection, eight connections at a time, two seconds for a request to arrive, ten for all of it: for so long whoever is slow keeps one of the eight from others, and nobody keeps the agent.
-- A scrape holds the slow loop up while values are copied, and not while they are written out or sent; the fast threads it never touches.
+- A scrape holds the slow loop up while values are copied, and not while they are written out or sent; the fast threads it never touches. For how long, `trimtab_agent_scrape_duration_seconds` says.
+- When the values cannot be taken, the answer is an error of HTTP and one line, so that `up` is 0.
 
 ## Who is told by name
 

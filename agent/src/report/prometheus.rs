@@ -49,6 +49,7 @@ const RESPITE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    address: SocketAddr,
 }
 
 impl Server {
@@ -59,15 +60,15 @@ impl Server {
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener).map(|listener| Self { listener })
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
     }
 
     /// Where it listens.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Serves until it is dropped. What was made is told for as long as it is `fresh`.
@@ -112,6 +113,15 @@ async fn connection(stream: TcpStream, page: Arc<Page>, seat: Arc<OwnedSemaphore
     }
 }
 
+/// Why there is nothing to tell. A page without metrics would be a host on which all is well.
+#[derive(Clone, Copy, Debug)]
+enum Untold {
+    /// Nothing is counted.
+    Uncounted,
+    /// Whatever made it has panicked.
+    Panicked,
+}
+
 /// What is served.
 struct Page {
     source: Arc<dyn Source>,
@@ -145,32 +155,39 @@ impl Page {
             drop(seat);
             made
         });
-        match made.await.ok().flatten() {
-            Some(text) => response(StatusCode::OK, format.content_type(), text),
-            None => plain(StatusCode::INTERNAL_SERVER_ERROR, "the agent failed\n"),
+        match made.await.unwrap_or(Err(Untold::Panicked)) {
+            Ok(text) => response(StatusCode::OK, format.content_type(), text),
+            Err(Untold::Uncounted) => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, "nothing is counted\n")
+            }
+            Err(Untold::Panicked) => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the agent failed; its log says how\n",
+            ),
         }
     }
 
-    /// The text of what is known; `None` when making it has failed.
-    async fn made(&self, format: Format) -> Option<String> {
+    /// The text of what is known.
+    async fn made(&self, format: Format) -> Result<String, Untold> {
         let sample = self.sample().await?;
-        spawn_blocking(move || text(&sample, format)).await.ok()
+        let text = spawn_blocking(move || text(&sample, format)).await;
+        text.map_err(|_| Untold::Panicked)
     }
 
-    /// What is known now, or was a moment ago; `None` when making it has failed.
-    async fn sample(&self) -> Option<Arc<Sample>> {
+    /// What is known now, or was a moment ago.
+    async fn sample(&self) -> Result<Arc<Sample>, Untold> {
         let mut last = self.last.lock().await;
         if let Some((made, sample)) = &*last
             && made.elapsed() < self.fresh
         {
-            return Some(Arc::clone(sample));
+            return Ok(Arc::clone(sample));
         }
         let source = Arc::clone(&self.source);
-        let sample = spawn_blocking(move || Arc::new(source.sample()))
-            .await
-            .ok()?;
+        let sample = spawn_blocking(move || source.sample()).await;
+        let sample = sample.map_err(|_| Untold::Panicked)?;
+        let sample = Arc::new(sample.ok_or(Untold::Uncounted)?);
         *last = Some((Instant::now(), Arc::clone(&sample)));
-        Some(sample)
+        Ok(sample)
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
 
 /// What metrics are read from.
 pub trait Source: Send + Sync + 'static {
-    /// What is known now. It may wait for the slow loop, and the slow loop for it.
-    fn sample(&self) -> Sample;
+    /// What is known now; `None` where nothing is counted. It may wait for the slow loop, and the slow loop for it.
+    fn sample(&self) -> Option<Sample>;
 }
 
 /// The agent at one moment.
@@ -33,6 +33,8 @@ pub struct Sample {
     pub subjects: Vec<Subject>,
     /// How many workloads are told together.
     pub others: u64,
+    /// For how long the slow loop was held up for this, in ns.
+    pub held_ns: u64,
 }
 
 /// A workload, or those together that are not told by name.

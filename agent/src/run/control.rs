@@ -1,6 +1,6 @@
 //! What people change while the agent runs: modes, pins, pauses, the configuration, `trimtab run`.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use trimtab_core::signal::{Amount, Mode, Resource, Slot};
 
@@ -14,7 +14,7 @@ use crate::{
         backend::Refusal,
         view::{Adoption, Released},
     },
-    config::{Config, ConfigError},
+    config::Config,
 };
 
 impl Agent {
@@ -107,13 +107,16 @@ impl Agent {
         self.slow.flush();
     }
 
-    /// Takes over a new configuration: policies, bounds and modes; the node's reserve. Socket,
-    /// directories, tick and the fast thread stay as they were started, and so do the modes that
-    /// people have asked for.
+    /// Takes over a new configuration: policies, bounds and modes; the node's reserve; how many workloads
+    /// metrics tell by name. Where metrics are asked for has moved already. Socket, directories, tick and
+    /// the fast thread stay as they were started, and so do the modes that people have asked for.
     pub(super) fn reload(&mut self, config: Config) {
         self.config_error = None;
         let text = "the configuration has been read again".to_owned();
         self.journal.push(entry::about_node(now(), "reload", text));
+        if let Some(accounts) = &mut self.accounts {
+            accounts.set_room(config.report.workloads as usize);
+        }
         self.selection = Selection::new(config, self.capacity());
         self.engine.set_settings(self.selection.settings());
         let all: Vec<_> = self
@@ -149,8 +152,8 @@ impl Agent {
         }
     }
 
-    /// Keeps the configuration that is in force, since the new one is wrong.
-    pub(super) fn keep_config(&mut self, error: &ConfigError) {
+    /// Keeps the configuration that is in force, since the new one is wrong or cannot be followed.
+    pub(super) fn keep_config(&mut self, error: &dyn fmt::Display) {
         tracing::error!("the configuration stays as it is: {error}");
         let text = format!("the configuration stays as it is: {error}");
         self.journal.push(entry::about_node(now(), "reload", text));

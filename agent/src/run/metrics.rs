@@ -10,29 +10,29 @@ use super::{
 };
 use crate::{
     api::view::Counters,
-    report::{
-        Accounts, Candidate, Count, Gauge, Histogram, Sample, Source, Subject, Totals, Waits, Who,
-    },
+    report::{Candidate, Count, Gauge, Histogram, Sample, Source, Subject, Totals, Waits, Who},
     sense::file::Scratch,
 };
 
 impl Source for Shared {
-    fn sample(&self) -> Sample {
-        self.asked().sample()
+    fn sample(&self) -> Option<Sample> {
+        let mut agent = self.lock();
+        let begun = now();
+        agent.reports();
+        let mut sample = agent.sample()?;
+        sample.held_ns = now().since(begun).0;
+        Some(sample)
     }
 }
 
 impl Agent {
-    /// What metrics tell now; asking moves the accounts on.
-    fn sample(&mut self) -> Sample {
-        let Some(mut accounts) = self.accounts.take() else {
-            return Sample::default();
-        };
-        let (subjects, others) = self.subjects(&mut accounts);
-        self.accounts = Some(accounts);
+    /// What metrics tell now; asking moves the accounts on. `None` while nothing is counted.
+    fn sample(&mut self) -> Option<Sample> {
+        let named = self.collect()?;
+        let (subjects, others) = self.subjects(named)?;
         let probes = self.probes.as_ref();
         let (reactions, reaction_ns) = self.stats.reaction();
-        Sample {
+        Some(Sample {
             status: self.status(),
             host: rustix::system::uname()
                 .nodename()
@@ -49,13 +49,17 @@ impl Agent {
             reaction: Histogram::of(&reactions, reaction_ns),
             subjects,
             others,
-        }
+            held_ns: 0,
+        })
     }
 
-    /// The workloads that are told by name, then the others together; and how many these are.
-    fn subjects(&self, accounts: &mut Accounts) -> (Vec<Subject>, u64) {
-        let workloads: Vec<_> = self.workloads.iter().collect();
-        let candidates: Vec<_> = workloads
+    /// Takes in what was counted by now, and says which workloads are told by name, as places among all of them.
+    fn collect(&mut self) -> Option<Vec<usize>> {
+        let capacity = self.capacity();
+        // They stay where they are: were they taken out, a panic on the way would leave none behind.
+        let accounts = self.accounts.as_mut()?;
+        let candidates: Vec<_> = self
+            .workloads
             .iter()
             .map(|workload| Candidate {
                 path: workload.group.path.clone(),
@@ -64,7 +68,12 @@ impl Agent {
                 memory: workload.used[Resource::Memory.index()].0,
             })
             .collect();
-        let named = accounts.collect(now(), self.capacity(), &candidates);
+        Some(accounts.collect(now(), capacity, &candidates))
+    }
+
+    /// The workloads that are told by name, then the others together; and how many these are.
+    fn subjects(&self, named: Vec<usize>) -> Option<(Vec<Subject>, u64)> {
+        let accounts = self.accounts.as_ref()?;
         let mut scratch = Scratch::new();
         let mut subjects = Vec::with_capacity(named.len() + 1);
         let mut others = Subject {
@@ -73,7 +82,7 @@ impl Agent {
         };
         let mut unnamed = 0;
         let mut next = named.into_iter().peekable();
-        for (place, workload) in workloads.into_iter().enumerate() {
+        for (place, workload) in self.workloads.iter().enumerate() {
             if next.next_if_eq(&place).is_none() {
                 others.add(&self.gauges(workload));
                 unnamed += 1;
@@ -93,7 +102,7 @@ impl Agent {
         if unnamed > 0 || others.totals != Totals::default() {
             subjects.push(others);
         }
-        (subjects, unnamed)
+        Some((subjects, unnamed))
     }
 
     fn gauges(&self, workload: &Workload) -> [[Option<u64>; Gauge::ALL.len()]; 2] {

@@ -21,7 +21,7 @@ use super::{
     agent::{Agent, now},
     backend::Shared,
     cost::OwnCost,
-    endpoint::Endpoint,
+    endpoint::{self, Endpoint},
     energy::Energy,
     entry,
     gpus::Gpus,
@@ -39,6 +39,7 @@ use crate::{
     journal::Journal,
     probe::{self, Probe, ProbeSet, ProbeStatus, Probes, State},
     record::{Recorder, Tape},
+    report::Serving,
     sense::{
         descriptors::raise_descriptor_limit, file::Scratch, hierarchy::Hierarchies,
         node::NodeReader, psi::PsiReader, tree::Tree, writes::LimitWrites,
@@ -102,11 +103,15 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     let tick = Duration::from_nanos(config.agent.tick.0);
     let endpoint = config.report.prometheus().map(Endpoint::bind);
     let (mut agent, threads, ready) = Agent::start(path, config)?;
-    let scraped = agent.open_endpoint(endpoint);
+    let (endpoint, scraped) = endpoint.unzip();
+    if let Some(endpoint) = endpoint {
+        agent.ask_at(endpoint);
+    }
     let ready = UnixStream::from_std(ready).context("cannot wait for the fast thread")?;
     let shared = Shared::new(agent);
-    if let Some(server) = scraped {
-        tokio::spawn(server.serve(Arc::new(shared.clone()), tick));
+    let mut serving = Serving::new(Arc::new(shared.clone()), tick);
+    if let Some(server) = scraped.flatten() {
+        serving.serve(server).await;
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let api = tokio::spawn(server.serve(Arc::new(shared.clone()), async {
@@ -153,7 +158,7 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
             }
             _ = signals.term.recv() => break,
             _ = signals.int.recv() => break,
-            _ = signals.hup.recv() => reload(&shared, path),
+            _ = signals.hup.recv() => reload(&shared, &mut serving, path).await,
             _ = signals.xcpu.recv() => {
                 tracing::warn!("a fast thread has overrun its real-time budget; they go on without real time");
                 if let Err(error) = threads.demote() {
@@ -179,18 +184,21 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn reload(shared: &Shared, path: Option<&Path>) {
+async fn reload(shared: &Shared, serving: &mut Serving, path: Option<&Path>) {
     let Some(path) = path else {
         tracing::info!("there is no configuration file to read again");
         return;
     };
-    match Config::load(path) {
-        Ok(config) => {
-            shared.lock().reload(config);
-            tracing::info!("the configuration has been read again");
-        }
-        Err(error) => shared.lock().keep_config(&error),
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => return shared.lock().keep_config(&error),
+    };
+    // Of all that follows only this can fail.
+    if let Err(error) = endpoint::follow(shared, serving, config.report.prometheus()).await {
+        return shared.lock().keep_config(&error);
     }
+    shared.lock().reload(config);
+    tracing::info!("the configuration has been read again");
 }
 
 /// Makes room for the open files of so many workloads as there may be.

@@ -6,18 +6,19 @@ use crate::report::{
     Metric, Read, Unit,
 };
 
+pub(super) const TARGET: &[Metric] = &[row(
+    Info,
+    "target",
+    Unit::None,
+    Read::Node(|sample, points| {
+        points.number(&["trimtab", &sample.status.version, &sample.host], 1_u64);
+    }),
+    "the agent",
+    "The agent and its node: what OpenTelemetry has as the resource.",
+)
+.by(&["service.name", "service.version", "host.name"])];
+
 pub(super) const METRICS: &[Metric] = &[
-    row(
-        Info,
-        "target",
-        Unit::None,
-        Read::Node(|sample, points| {
-            points.number(&["trimtab", &sample.status.version, &sample.host], 1_u64);
-        }),
-        "the agent",
-        "The agent and its node: what OpenTelemetry has as the resource.",
-    )
-    .by(&["service.name", "service.version", "host.name"]),
     row(
         Counter,
         "process.cpu.time",
@@ -104,6 +105,14 @@ pub(super) const METRICS: &[Metric] = &[
         "How long the longest tick took since the start.",
     ),
     row(
+        Gauge,
+        "trimtab.agent.scrape.duration",
+        Unit::Seconds,
+        Read::Node(|sample, points| points.number(&[], sample.held_ns)),
+        "the slow loop",
+        "For how long the slow loop was held up while these metrics were taken.",
+    ),
+    row(
         Counter,
         "trimtab.agent.journal.entries",
         Unit::Count("{entry}"),
@@ -119,6 +128,6 @@ pub(super) const METRICS: &[Metric] = &[
             points.number(&[], u64::from(sample.status.config_error.is_some()));
         }),
         "the agent",
-        "1 while the configuration that was last read is wrong, and the one before is in force.",
+        "1 while the configuration that was last read is refused, and the one before is in force.",
     ),
 ];

@@ -24,8 +24,13 @@ pub struct Section {
     pub metrics: &'static [Metric],
 }
 
-/// The whole table.
-pub static SECTIONS: [Section; 7] = [
+/// The whole table. The target comes first, so that who goes by it has it before all else (OpenMetrics 1.0, "Supporting
+/// Target Metadata in both Push-based and Pull-based Systems").
+pub static SECTIONS: [Section; 8] = [
+    Section {
+        title: "Whose metrics these are",
+        metrics: agent::TARGET,
+    },
     Section {
         title: "Limits of workloads",
         metrics: limit::METRICS,

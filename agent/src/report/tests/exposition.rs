@@ -27,6 +27,19 @@ fn both_formats_are_as_they_should_be_and_say_the_same() {
 }
 
 #[test]
+fn the_target_comes_first() {
+    for (format, first) in FORMATS
+        .into_iter()
+        .zip(["target info", "target_info gauge"])
+    {
+        for sample in [a_sample(), Sample::default()] {
+            let text = text(&sample, format);
+            assert_eq!(text.lines().next(), Some(&*format!("# TYPE {first}")));
+        }
+    }
+}
+
+#[test]
 fn every_metric_is_told_with_its_unit_and_its_help() {
     let families = parse(&text(&a_sample(), Format::OpenMetrics), Format::OpenMetrics).unwrap();
     for metric in table::all() {

@@ -200,5 +200,6 @@ fn a_sample() -> Sample {
         reaction: waits(7, 42_000),
         subjects,
         others: 12,
+        held_ns: 350_000,
     }
 }

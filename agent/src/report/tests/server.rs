@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{a_sample, parser::parse};
-use crate::report::{Sample, Source, accept::Format, prometheus::Server};
+use crate::report::{Sample, Serving, Source, accept::Format, prometheus::Server};
 
 /// Longer than any test takes.
 const FRESH: Duration = Duration::from_mins(10);
@@ -21,31 +21,54 @@ const FRESH: Duration = Duration::from_mins(10);
 struct Fake(AtomicU64);
 
 impl Source for Fake {
-    fn sample(&self) -> Sample {
+    fn sample(&self) -> Option<Sample> {
         self.0.fetch_add(1, Relaxed);
-        a_sample()
+        Some(a_sample())
     }
 }
 
-/// Serves a fake while `test` runs, as the agent does: on one thread.
+/// Panics when it is first asked, counts nothing when it is asked again, and is whole from then on.
+#[derive(Default)]
+struct Faulty(AtomicU64);
+
+impl Source for Faulty {
+    fn sample(&self) -> Option<Sample> {
+        match self.0.fetch_add(1, Relaxed) {
+            0 => panic!("a test's source panics"),
+            1 => None,
+            _ => Some(a_sample()),
+        }
+    }
+}
+
+/// Serves a fake while `test` runs.
 fn served<T: Send + 'static>(
     fresh: Duration,
     test: impl FnOnce(SocketAddr) -> T + Send + 'static,
 ) -> (T, u64) {
+    let fake = Arc::new(Fake::default());
+    let result = served_from(Arc::<Fake>::clone(&fake), fresh, test);
+    (result, fake.0.load(Relaxed))
+}
+
+/// Serves while `test` runs, as the agent does: on one thread.
+fn served_from<T: Send + 'static>(
+    source: Arc<dyn Source>,
+    fresh: Duration,
+    test: impl FnOnce(SocketAddr) -> T + Send + 'static,
+) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let fake = Arc::new(Fake::default());
-    let result = runtime.block_on(async {
+    runtime.block_on(async {
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let address = server.address().unwrap();
-        tokio::spawn(server.serve(Arc::<Fake>::clone(&fake), fresh));
+        let address = server.address();
+        tokio::spawn(server.serve(source, fresh));
         tokio::task::spawn_blocking(move || test(address))
             .await
             .unwrap()
-    });
-    (result, fake.0.load(Relaxed))
+    })
 }
 
 /// Sends these bytes and reads until the other side ends.
@@ -102,6 +125,22 @@ fn what_is_no_longer_fresh_is_made_again() {
     assert_eq!(asked, 3);
 }
 
+/// An empty page would say that all is well: a scraper has to see that it is not.
+#[test]
+fn what_cannot_be_told_is_an_error_and_what_then_can_is_told() {
+    let answers = served_from(Arc::new(Faulty::default()), FRESH, |address| {
+        [(); 3].map(|()| get(address, "GET /metrics", ""))
+    });
+    let [(panicked, said), (uncounted, nothing), (whole, body)] = &answers;
+    assert!(panicked.starts_with("http/1.1 500"), "{panicked}");
+    assert!(uncounted.starts_with("http/1.1 503"), "{uncounted}");
+    for text in [said, nothing] {
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    assert!(whole.starts_with("http/1.1 200"), "{whole}");
+    assert!(!parse(body, Format::Text).unwrap().is_empty());
+}
+
 #[test]
 fn nothing_else_is_served_and_nothing_made_for_it() {
     let (heads, asked) = served(FRESH, |address| {
@@ -118,6 +157,82 @@ fn nothing_else_is_served_and_nothing_made_for_it() {
         assert!(head.starts_with(&format!("http/1.1 {status}")), "{head}");
     }
     assert_eq!(asked, 0);
+}
+
+/// What came of moving an endpoint.
+struct Moved {
+    result: std::io::Result<()>,
+    before: SocketAddr,
+    /// Where it says that it answers.
+    at: Option<SocketAddr>,
+    /// Whether somebody answers where it was, and where it was to be.
+    answers: [bool; 2],
+}
+
+/// Moves an endpoint from an address of its own to the one that is made of it.
+fn moved(to: impl FnOnce(SocketAddr) -> SocketAddr) -> Moved {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut serving = Serving::new(Arc::new(Fake::default()), FRESH);
+        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let before = server.address();
+        serving.serve(server).await;
+        let to = to(before);
+        let result = serving.move_to(to).await;
+        let answers = [before, to].map(|address| TcpStream::connect(address).is_ok());
+        Moved {
+            result,
+            before,
+            at: serving.address(),
+            answers,
+        }
+    })
+}
+
+/// The same port at all addresses of this host.
+fn everywhere(address: SocketAddr) -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], address.port()))
+}
+
+#[test]
+fn an_endpoint_moves_and_leaves_nothing_behind() {
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let to = free.local_addr().unwrap();
+    drop(free);
+    let moved = moved(|_| to);
+    moved.result.unwrap();
+    assert_eq!((moved.at, moved.answers), (Some(to), [false, true]));
+}
+
+#[test]
+fn an_endpoint_is_not_in_its_own_way() {
+    let moved = moved(everywhere);
+    moved.result.unwrap();
+    assert_eq!(moved.at, Some(everywhere(moved.before)));
+    // All addresses are the one before, too.
+    assert_eq!(moved.answers, [true, true]);
+}
+
+#[test]
+fn an_endpoint_that_cannot_move_stays() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let away = moved(|_| address);
+    // It is closed before it is known that somebody else is in its way, too.
+    let mut other = None;
+    let nearby = moved(|before| {
+        other = Some(TcpListener::bind(("127.0.0.2", before.port())).unwrap());
+        everywhere(before)
+    });
+    drop(other);
+    for moved in [away, nearby] {
+        let error = moved.result.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+        assert_eq!((moved.at, moved.answers[0]), (Some(moved.before), true));
+    }
 }
 
 #[test]
