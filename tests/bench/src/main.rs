@@ -18,6 +18,7 @@ mod record;
 mod replay;
 mod requests;
 mod runq;
+mod scrapes;
 mod server;
 mod simulator;
 mod speed;

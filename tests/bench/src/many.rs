@@ -1,7 +1,8 @@
 //! What the agent itself costs with many workloads, most of which do nothing.
 //!
 //! So many groups, each of them a workload, of which some wake up ten times a second; an agent that
-//! observes them, and one that says what it would do about them. Nothing else of the node is measured:
+//! observes them, and one that says what it would do about them; and what it costs to scrape its metrics
+//! in the end, which nobody has asked for until then. Nothing else of the node is measured:
 //! see `overhead` for what probes cost other programs, and for groups that come and go.
 
 use std::{
@@ -13,10 +14,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use trimtab_tests::{Agent, Group, Process, eventually, lab_bin};
+use trimtab_tests::{Agent, Group, Process, eventually, free_address, lab_bin};
 
 use crate::{
     cost::{cpu_s, rss_mib},
+    scrapes::{Scrapes, scrapes},
     spread::number,
 };
 
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// How long it looks at them before that; no shorter than the policies' and the models' first steps
     #[arg(long, default_value = "15s")]
     settle: humantime::Duration,
+    /// How often metrics are scraped after that
+    #[arg(long, default_value_t = 10)]
+    scrapes: usize,
 }
 
 /// CPU time of one turn of a workload that does something, and how often there is one.
@@ -66,6 +71,7 @@ struct Row {
     tick_ms: f64,
     longest_tick_ms: f64,
     sharing: u64,
+    scrapes: Scrapes,
 }
 
 pub(crate) fn run(args: &Args, json: bool) -> Result<ExitCode> {
@@ -127,8 +133,10 @@ impl Node {
 fn watch(node: &Node, mode: &str, args: &Args) -> Result<Row> {
     let count = node.groups.len();
     let begun = Instant::now();
+    let address = free_address()?;
     let agent = Agent::start(&format!(
         "[agent.room]\nworkloads = {}\n\
+         [report.prometheus]\nenabled = true\nlisten = \"{address}\"\n\
          [[policy]]\nname = \"many\"\nselect = [\"{}/*\"]\nmode = \"{mode}\"\n",
         count.max(4096),
         node.root.path()
@@ -164,17 +172,18 @@ fn watch(node: &Node, mode: &str, args: &Args) -> Result<Row> {
         tick_ms: ms("tick_ns"),
         longest_tick_ms: ms("longest_tick_ns"),
         sharing: status["room"]["sharing"].as_u64().unwrap_or_default(),
+        scrapes: scrapes(address, args.scrapes)?,
     })
 }
 
 fn table(rows: &[Row]) -> Result<String> {
     let mut text = String::from(
-        "workloads  active  mode       cores    RSS MiB  maps MiB  tick ms  longest ms  sharing  taken up s\n",
+        "workloads  active  mode       cores    RSS MiB  maps MiB  tick ms  longest ms  sharing  taken up s  scrape: held ms  answer ms     KiB\n",
     );
     for row in rows {
         writeln!(
             text,
-            "{:9}  {:6}  {:9}  {:.4}  {:8.1}  {:8.1}  {:7.2}  {:10.1}  {:7}  {:10.1}",
+            "{:9}  {:6}  {:9}  {:.4}  {:8.1}  {:8.1}  {:7.2}  {:10.1}  {:7}  {:10.1}  {:15.2}  {:9.2}  {:6.1}",
             row.workloads,
             row.active,
             row.mode,
@@ -184,7 +193,10 @@ fn table(rows: &[Row]) -> Result<String> {
             row.tick_ms,
             row.longest_tick_ms,
             row.sharing,
-            row.adoption_s
+            row.adoption_s,
+            row.scrapes.held_ms.median,
+            row.scrapes.answer_ms.median,
+            row.scrapes.kib
         )?;
     }
     Ok(text)
