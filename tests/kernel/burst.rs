@@ -12,7 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use trimtab_tests::{Agent, Burst, Group, Process, eventually, lab_bin, skip};
 
-use crate::trust::{Ready, SOON, TIGHT, adopted, group, is_emulated, journal};
+use crate::{
+    ready::Ready,
+    trust::{SOON, TIGHT, adopted, group, is_emulated, journal},
+};
 
 const PERIOD: u64 = 100_000;
 /// Less than the floor gives, so that a full node cannot spoil the test.

@@ -18,7 +18,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use trimtab_tests::{Agent, Group, eventually};
 
-use crate::trust::{Ready, SOON, group, policy, promised, show};
+use crate::{
+    ready::Ready,
+    trust::{SOON, group, policy, promised, show},
+};
 
 /// A counter of a package that goes on by itself, at a power that may be changed.
 struct Package {

@@ -9,9 +9,12 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use trimtab_tests::{Agent, Group, Version, eventually};
 
-use crate::trust::{
-    Ready, SOON, TIGHT, adopted, burst, enforce, group, is_emulated, journal, lift,
-    moving_memory_limit, policy, promised, show,
+use crate::{
+    ready::Ready,
+    trust::{
+        SOON, TIGHT, adopted, burst, enforce, group, is_emulated, journal, lift,
+        moving_memory_limit, policy, promised, show,
+    },
 };
 
 const MIB: u64 = 1 << 20;

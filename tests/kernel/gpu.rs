@@ -10,7 +10,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use trimtab_tests::{Agent, Group, Nvml, Process, eventually};
 
-use crate::trust::{Ready, SOON, group, policy, promised, show};
+use crate::{
+    ready::Ready,
+    trust::{SOON, group, policy, promised, show},
+};
 
 /// A GiB.
 const GIB: u64 = 1 << 30;

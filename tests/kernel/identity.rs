@@ -13,7 +13,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use trimtab_tests::{Agent, Containerd, Group, Pod, Podman, Systemd, eventually};
 
-use crate::trust::{Ready, SOON, group, promised, show};
+use crate::{
+    ready::Ready,
+    trust::{SOON, group, promised, show},
+};
 
 /// A UID, as the API server gives them.
 const UID: &str = "8f14e45f-ceea-467e-a5f2-9d8c1f0b3e77";

@@ -30,6 +30,7 @@ mod probe_runq_tasks;
 mod probe_support;
 mod probe_tcp;
 mod process;
+mod ready;
 mod record;
 mod restore;
 mod room;

@@ -8,7 +8,8 @@ use trimtab_core::signal::Resource;
 
 use crate::{
     probe_support::{collect, group, id, load, of_kind, shell, spin, turn, watch},
-    trust::{Ready, SOON},
+    ready::Ready,
+    trust::SOON,
 };
 
 const SLOT: u32 = 7;

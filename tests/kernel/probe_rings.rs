@@ -13,7 +13,7 @@ use trimtab_core::signal::Resource;
 
 use crate::{
     probe_support::{group, turn, watch},
-    trust::Ready,
+    ready::Ready,
 };
 
 const SLOT: u32 = 3;

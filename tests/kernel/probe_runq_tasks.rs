@@ -10,7 +10,7 @@ use trimtab_tests::{Hierarchies, Scheduling, Version, new_session, skip};
 
 use crate::{
     probe_support::{group, load, turn},
-    trust::{Ready, contenders, go, halt, run_delay, spinning_on_first},
+    ready::{Ready, contenders, go, halt, run_delay, spinning_on_first},
 };
 
 /// How long they run.
@@ -44,16 +44,6 @@ fn agree(id: u64, running: &mut [Ready]) -> Result<()> {
         "{ours} ns by the probe, {kernels} ns by the kernel"
     );
     Ok(())
-}
-
-#[test]
-fn of_a_group() -> Result<()> {
-    let _turn = turn();
-    let Some(group) = group() else {
-        return Ok(());
-    };
-    let mut running = contenders([&group; 3])?;
-    agree(group.cpu_id()?, &mut running)
 }
 
 #[test]

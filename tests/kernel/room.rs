@@ -9,7 +9,8 @@ use trimtab_tests::{Agent, Group, eventually, skip};
 
 use crate::{
     probe_support::turn,
-    trust::{SOON, contenders, go, group, run_delay},
+    ready::{contenders, go, run_delay},
+    trust::{SOON, group},
 };
 
 /// A slot rests for three seconds, then comes the next tick.

@@ -36,7 +36,7 @@ pub fn real_time(command: &mut Command) -> &mut Command {
     Scheduling::Fifo.start(command)
 }
 
-/// Has the command start in a session of its own, as from another terminal.
+/// Has the command start in a session of its own, as from another terminal: an autogroup, where the kernel makes those.
 pub fn new_session(command: &mut Command) -> &mut Command {
     let begin = || rustix::process::setsid().map(drop).map_err(io::Error::from);
     // SAFETY: between fork and exec it makes one system call and allocates nothing.
