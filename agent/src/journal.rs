@@ -5,12 +5,16 @@ use std::{
     sync::Arc,
 };
 
+use prost::Message as _;
 use tokio::sync::broadcast;
 
-use crate::api::view::{Entry, EntryKind, Outcome};
+use crate::api::{
+    proto,
+    view::{Entry, EntryKind, Outcome},
+};
 
-/// Entries kept for the whole node; the oldest go first.
-const KEPT: usize = 8192;
+/// Bytes of entries kept for the whole node; the oldest go first.
+const KEPT: usize = 1 << 20;
 /// Entries that a slow watcher may fall behind before it is told that it missed some.
 const BACKLOG: usize = 1024;
 /// The same denial of the same resource is written down once in this time; all are counted.
@@ -19,17 +23,41 @@ const REPEAT_NS: u64 = 1_000_000_000;
 /// The journal of one agent.
 #[derive(Debug)]
 pub struct Journal {
-    entries: VecDeque<Arc<Entry>>,
+    entries: VecDeque<Kept>,
+    /// How long all of them are.
+    bytes: usize,
     seq: u64,
     /// The last denial written down, by path and resource.
     denials: HashMap<(String, Option<usize>), (String, u64)>,
     watchers: broadcast::Sender<Arc<Entry>>,
 }
 
+/// An entry as it goes over the socket: in one piece, where its texts would each be one.
+#[derive(Debug)]
+struct Kept {
+    seq: u64,
+    message: Box<[u8]>,
+}
+
+impl Kept {
+    fn of(entry: Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            message: proto::Entry::from(entry).encode_to_vec().into(),
+        }
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        let message = proto::Entry::decode(&*self.message).ok()?;
+        Entry::try_from(message).ok()
+    }
+}
+
 impl Default for Journal {
     fn default() -> Self {
         Self {
             entries: VecDeque::new(),
+            bytes: 0,
             seq: 0,
             denials: HashMap::new(),
             watchers: broadcast::Sender::new(BACKLOG),
@@ -46,24 +74,45 @@ impl Journal {
         }
         self.seq += 1;
         entry.seq = self.seq;
-        let entry = Arc::new(entry);
-        if self.entries.len() == KEPT {
-            self.entries.pop_front();
-        }
-        self.entries.push_back(Arc::clone(&entry));
-        // Nobody watching is no error.
-        let _ = self.watchers.send(entry);
+        self.show(&entry);
+        let kept = Kept::of(entry);
+        self.bytes += kept.message.len();
+        self.entries.push_back(kept);
+        self.make_room();
         true
     }
 
     /// Adds what became of a change to its entry, and shows that to every watcher once more. One that
     /// is not kept any more is too old to ask about.
     pub fn conclude(&mut self, seq: u64, outcome: &Outcome) {
-        let place = self.entries.binary_search_by_key(&seq, |entry| entry.seq);
-        let entry = place.ok().and_then(|place| self.entries.get_mut(place));
-        if let Some(entry) = entry {
-            Arc::make_mut(entry).outcome = Some(outcome.clone());
-            let _ = self.watchers.send(Arc::clone(entry));
+        let place = self.entries.binary_search_by_key(&seq, |kept| kept.seq);
+        let kept = place.ok().and_then(|place| self.entries.get_mut(place));
+        let Some((kept, mut entry)) = kept.and_then(|kept| kept.entry().map(|entry| (kept, entry)))
+        else {
+            return;
+        };
+        entry.outcome = Some(outcome.clone());
+        let concluded = Kept::of(entry.clone());
+        self.bytes += concluded.message.len();
+        self.bytes -= kept.message.len();
+        *kept = concluded;
+        self.make_room();
+        self.show(&entry);
+    }
+
+    /// To every watcher.
+    fn show(&self, entry: &Entry) {
+        if self.watchers.receiver_count() > 0 {
+            // The last of them may go at any time.
+            let _ = self.watchers.send(Arc::new(entry.clone()));
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.bytes > KEPT
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bytes -= oldest.message.len();
         }
     }
 
@@ -87,14 +136,11 @@ impl Journal {
 
     /// The last entries of one workload, given by name or path, oldest first.
     #[must_use]
-    pub fn last(&self, workload: &str, count: usize) -> Vec<Arc<Entry>> {
-        let mut last: Vec<_> = self
-            .entries
-            .iter()
-            .rev()
+    pub fn last(&self, workload: &str, count: usize) -> Vec<Entry> {
+        let entries = self.entries.iter().rev().filter_map(Kept::entry);
+        let mut last: Vec<_> = entries
             .filter(|entry| entry.path == workload || entry.workload == workload)
             .take(count)
-            .cloned()
             .collect();
         last.reverse();
         last
@@ -149,21 +195,26 @@ mod tests {
     #[test]
     fn the_last_entries_come_oldest_first_and_the_oldest_go() {
         let mut journal = Journal::default();
-        for ns in 0..KEPT as u64 + 10 {
+        let pushed = 40_000;
+        for ns in 0..pushed {
             journal.push(denial(if ns % 2 == 0 { "even" } else { "odd" }, None, ns));
         }
         let last = journal.last("name of odd", 2);
         assert_eq!(last.len(), 2);
-        assert!(last[0].seq < last[1].seq);
-        assert_eq!(journal.entries.len(), KEPT);
-        assert_eq!(journal.last("even", usize::MAX).len(), KEPT / 2);
+        assert_eq!(last[0].seq + 2, last[1].seq);
+        assert_eq!(last[1].seq, pushed);
+        let even = journal.last("even", usize::MAX).len() as u64;
+        assert!(even < pushed / 2, "{even} are kept");
+        assert!(journal.bytes <= KEPT && journal.bytes > KEPT - 1_000);
+        let summed: usize = journal.entries.iter().map(|kept| kept.message.len()).sum();
+        assert_eq!(summed, journal.bytes);
     }
 
     #[test]
     fn an_outcome_comes_to_its_entry_and_to_watchers() {
         let mut journal = Journal::default();
-        for ns in 0..KEPT as u64 + 2 {
-            journal.push(denial("a", None, ns));
+        while journal.seq < 1_000 || journal.entries[0].seq < 3 {
+            journal.push(denial("a", None, journal.seq));
         }
         let mut watcher = journal.subscribe();
         let outcome = Outcome {
@@ -172,11 +223,12 @@ mod tests {
         };
         journal.conclude(2, &outcome);
         assert!(watcher.try_recv().is_err(), "the entry has gone");
-        journal.conclude(3, &outcome);
+        let seq = journal.seq - 1;
+        journal.conclude(seq, &outcome);
         let told = watcher.try_recv().unwrap();
-        assert_eq!((told.seq, told.outcome.as_ref()), (3, Some(&outcome)));
-        let kept = journal.last("a", KEPT);
-        assert_eq!(kept[0].outcome.as_ref(), Some(&outcome));
+        assert_eq!((told.seq, told.outcome.as_ref()), (seq, Some(&outcome)));
+        let kept = journal.last("a", 2);
+        assert_eq!(kept[0], *told);
         assert_eq!(kept[1].outcome, None);
     }
 

@@ -46,7 +46,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The last entries of one workload, oldest first. A workload that has gone is given as the
     /// user typed it: a name or a path; the journal may still know it.
-    fn explain(&self, workload: &str, last: usize) -> Vec<Arc<Entry>>;
+    fn explain(&self, workload: &str, last: usize) -> Vec<Entry>;
 
     /// Why one workload's tasks waited for a CPU in the last `window`.
     ///

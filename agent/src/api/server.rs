@@ -284,10 +284,7 @@ impl Trimtab for Service {
                 // Its entries outlive a workload, so only one that left none is unknown.
                 Err(refusal) if entries.is_empty() => Err(refusal),
                 _ => Ok(proto::ExplainReply {
-                    entries: entries
-                        .iter()
-                        .map(|entry| view::Entry::clone(entry).into())
-                        .collect(),
+                    entries: entries.into_iter().map(Into::into).collect(),
                 }),
             }
         })

@@ -86,12 +86,7 @@ impl Backend for Shared {
             children,
             counters: workload.counters.clone(),
             stalls: agent.stalls(workload),
-            recent: agent
-                .journal
-                .last(&workload.shown_path(), RECENT)
-                .iter()
-                .map(|entry| Entry::clone(entry))
-                .collect(),
+            recent: agent.journal.last(&workload.shown_path(), RECENT),
             runtimes: Vec::new(),
         };
         // The slow loop does not wait for executables to be read.
@@ -103,7 +98,7 @@ impl Backend for Shared {
         })
     }
 
-    fn explain(&self, workload: &str, last: usize) -> Vec<Arc<Entry>> {
+    fn explain(&self, workload: &str, last: usize) -> Vec<Entry> {
         self.asked().journal.last(workload, last)
     }
 

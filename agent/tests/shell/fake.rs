@@ -333,14 +333,14 @@ impl Backend for Fake {
         Ok(detail(path.trim_start_matches("/demo/")))
     }
 
-    fn explain(&self, wanted: &str, last: usize) -> Vec<Arc<Entry>> {
+    fn explain(&self, wanted: &str, last: usize) -> Vec<Entry> {
         let name = match wanted {
             "/demo/web" | "/demo/db" => wanted.trim_start_matches("/demo/"),
             "gone" => "gone",
             _ => return Vec::new(),
         };
         (0..last.min(30))
-            .map(|seq| Arc::new(entry(seq as u64, name)))
+            .map(|seq| entry(seq as u64, name))
             .collect()
     }
 
