@@ -10,7 +10,7 @@ use trimtab_tests::{Hierarchies, Scheduling, Version, new_session, skip};
 
 use crate::{
     probe_support::{group, load, turn},
-    ready::{Ready, contenders, go, halt, run_delay, spinning_on_first},
+    ready::{Ready, contenders, go, halt, run_delay, spinning, spinning_on_first},
 };
 
 /// How long they run.
@@ -81,6 +81,22 @@ fn of_a_group_of_threads() -> Result<()> {
         fs::write(threads.join(file), process.id().to_string())?;
     }
     agree(id(&threads)?, &mut running)
+}
+
+#[test]
+fn of_deadline_tasks() -> Result<()> {
+    let _turn = turn();
+    let Some(group) = group() else {
+        return Ok(());
+    };
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        // On any CPU, or the kernel does not let it in. What it waits for is most of all its next period.
+        let ready = Ready::spawn(Scheduling::Deadline.start(&mut spinning()))?;
+        group.add(ready.id())?;
+        running.push(ready);
+    }
+    agree(group.cpu_id()?, &mut running)
 }
 
 fn id(directory: &Path) -> Result<u64> {

@@ -99,7 +99,8 @@ impl Drop for Ready {
 /// A shell that waits for a word and spins.
 const SPINNING: [&str; 3] = ["sh", "-c", "echo; read go; while :; do :; done"];
 
-fn spinning() -> Command {
+/// Starts in the scheduling class that it is given, on any CPU.
+pub(crate) fn spinning() -> Command {
     let mut command = Command::new(SPINNING[0]);
     command.args(&SPINNING[1..]);
     command
