@@ -19,6 +19,7 @@ use trimtab_ebpf::Thread;
 use crate::{
     kernel::{Kernel, has, load, load_at, offset},
     level::id_of,
+    runq::group_of,
 };
 
 /// A kernel thread.
@@ -54,10 +55,7 @@ fn thread(task: Kernel) -> Thread {
     let mut thread = Thread {
         tgid: load!(task, task_tgid as u32),
         pid: load!(task, task_pid as u32),
-        group: id_of(load!(
-            load!(task, task_group as Kernel),
-            group_cgroup as Kernel
-        )),
+        group: group_of(task),
         unified: id_of(load!(
             load!(task, task_cgroups as Kernel),
             set_cgroup as Kernel

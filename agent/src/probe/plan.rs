@@ -54,6 +54,7 @@ const fn required(probe: Probe) -> &'static [&'static [&'static str]] {
                 "task_flags",
                 "task_cgroups",
                 "task_group",
+                "group_parent",
                 "set_cgroup",
             ],
             &[
