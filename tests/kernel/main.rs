@@ -21,6 +21,7 @@ mod pool;
 mod probe_block;
 mod probe_cgroups;
 mod probe_delay;
+mod probe_hooks;
 mod probe_memory;
 mod probe_quota;
 mod probe_reclaim;

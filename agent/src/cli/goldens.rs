@@ -108,6 +108,13 @@ pub(super) fn a_status() -> Status {
         recording: None,
         probes_on: 7,
         probes_off: 1,
+        probes_lacking: vec![Finding {
+            area: "probes".into(),
+            name: "runq-latency".into(),
+            state: FindingState::Off,
+            why: "the kernel has no sched_wakeup_new".into(),
+            remedy: String::new(),
+        }],
         cpu_time_ns: 24_000_000_000,
         resident_bytes: 12 << 20,
         cost: a_cost(),

@@ -149,13 +149,22 @@ fn reaction(fast: &FastLoop) -> String {
     )
 }
 
+/// How many are on, and what there is to say of the others: once for all of which it is the same.
 fn probes(status: &Status) -> String {
     let mut text = format!("{} on", status.probes_on);
     if status.probes_off > 0 {
         text += &paint(FAIR, format!(", {} off", status.probes_off));
-        text += "; `trimtab doctor` says why";
     }
-    text
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    for lacking in &status.probes_lacking {
+        match told.iter_mut().find(|(why, _)| *why == lacking.why) {
+            Some((_, names)) => names.push(&lacking.name),
+            None => told.push((&lacking.why, vec![&lacking.name])),
+        }
+    }
+    let told = told.into_iter();
+    let told = told.map(|(why, names)| format!("; {}: {why}", names.join(", ")));
+    text + &told.collect::<String>()
 }
 
 fn pools(pools: &[Pool]) -> String {

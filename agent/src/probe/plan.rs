@@ -147,6 +147,27 @@ fn function(hook: &str) -> Option<&'static str> {
 /// What is lost without a hook that a probe can do without; `None` for one that it cannot.
 fn without(probe: Probe, hook: &str) -> Option<&'static str> {
     match (probe, hook) {
+        (Probe::RunqLatency, "sched_wakeup") => {
+            Some("waits of tasks that are woken are not counted")
+        }
+        (Probe::RunqLatency, "sched_wakeup_new") => Some("first waits of tasks are not counted"),
+        (Probe::ThrottledWaking, "sched_wakeup") => Some("only new tasks are seen"),
+        (Probe::ThrottledWaking, "sched_wakeup_new") => Some("new tasks are not seen"),
+        (Probe::CgroupLifecycle, "cgroup_mkdir") => {
+            Some("groups that are made are found by the next scan")
+        }
+        (Probe::CgroupLifecycle, "cgroup_rmdir") => {
+            Some("groups that go are found by the next scan")
+        }
+        (
+            Probe::ReclaimLatency,
+            "mm_vmscan_memcg_reclaim_begin" | "mm_vmscan_memcg_reclaim_end",
+        ) => Some("reclaim at a group's own limit is not counted"),
+        (
+            Probe::ReclaimLatency,
+            "mm_vmscan_direct_reclaim_begin" | "mm_vmscan_direct_reclaim_end",
+        ) => Some("reclaim when the node is short is not counted"),
+        (Probe::BlockLatency, "block_rq_issue") => Some("there are bytes, and no times"),
         (Probe::TcpLatency, "sk_data_ready") => Some(
             "how long a request waits to be read is not measured, and left out of how long it waits for its answer",
         ),
@@ -271,12 +292,9 @@ impl Plan {
 
     /// Takes out what needs a hook that could not be attached.
     pub(super) fn lose(&mut self, probe: Probe, hook: &str, failure: &str) {
-        match (probe, without(probe, hook)) {
-            (_, Some(lost)) => self.lower(probe, State::Degraded, &format!("{failure}: {lost}")),
-            // Each of its hooks tells one part of a request.
-            (Probe::TcpLatency, None) => self.lower(probe, State::Off, failure),
-            _ if probe.hooks().len() > 1 => self.lower(probe, State::Degraded, failure),
-            _ => self.lower(probe, State::Off, failure),
+        match without(probe, hook) {
+            Some(lost) => self.lower(probe, State::Degraded, &format!("{failure}: {lost}")),
+            None => self.lower(probe, State::Off, failure),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     api::view::{Finding, FindingState, Restored},
     config::Config,
     identity::watch::Watch,
-    sense::{energy::Energy, gpu::PATIENCE, hierarchy::Hierarchies},
+    sense::{energy::Energy, gpu::PATIENCE, hierarchy::Hierarchies, scheduler::Scheduler},
 };
 
 /// Runs the agent under its guardian: the first process guards, the second one works.
@@ -96,6 +96,7 @@ pub fn restore(config: &Config) -> anyhow::Result<Vec<Restored>> {
 pub fn doctor(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let (_probes, status) = start::load(config);
     let mut findings: Vec<_> = status.iter().map(super::view::probe_finding).collect();
+    findings.push(super::view::quota_finding(&Scheduler::now()));
     let hierarchies = Hierarchies::detect();
     let watch = hierarchies.as_ref().ok().filter(|_| config.gpu.enabled);
     let watch = watch.and_then(|hierarchies| gpus::watch(&config.gpu, hierarchies));

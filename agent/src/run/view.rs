@@ -16,7 +16,7 @@ use crate::{
     },
     fast::Got,
     probe::{ProbeStatus, State},
-    sense::hierarchy::Hierarchies,
+    sense::{hierarchy::Hierarchies, scheduler::Scheduler},
 };
 
 impl Agent {
@@ -71,6 +71,12 @@ impl Agent {
             recording: self.recording(),
             probes_on: probes(|state| state != State::Off),
             probes_off: probes(|state| state == State::Off),
+            probes_lacking: self
+                .probe_status
+                .iter()
+                .filter(|status| status.state != State::On)
+                .map(probe_finding)
+                .collect(),
             cpu_time_ns: cpu_time().0,
             resident_bytes: resident_bytes(),
             cost: self.cost(),
@@ -227,6 +233,7 @@ impl Agent {
             &self.priority.cpus,
             "let the agent's cpuset have every CPU; events of the others take longer",
         ));
+        findings.push(quota_finding(&Scheduler::now()));
         findings.push(hierarchy_finding(&self.hierarchies));
         findings.push(self.room_finding());
         findings.push(self.budget_finding());
@@ -254,6 +261,36 @@ pub(super) fn probe_finding(status: &ProbeStatus) -> Finding {
     }
 }
 
+/// Whether quotas hold, for `doctor`.
+pub(super) fn quota_finding(scheduler: &Scheduler) -> Finding {
+    let (state, why) = match scheduler {
+        Scheduler::Fair => (FindingState::On, "held by the fair scheduler".to_owned()),
+        Scheduler::Extension { name, all: true } => (
+            FindingState::Off,
+            format!(
+                "they do not hold: the sched_ext scheduler {name} has all tasks, and no throttling is seen"
+            ),
+        ),
+        Scheduler::Extension { name, all: false } => (
+            FindingState::Degraded,
+            format!("they do not hold for tasks of SCHED_EXT, which the scheduler {name} has"),
+        ),
+    };
+    let remedy = match scheduler {
+        Scheduler::Fair => String::new(),
+        Scheduler::Extension { name, .. } => {
+            format!("end {name}, or have policies manage memory only (resources = [\"memory\"])")
+        }
+    };
+    Finding {
+        area: "scheduling".into(),
+        name: "quotas".into(),
+        state,
+        why,
+        remedy,
+    }
+}
+
 /// The cgroup hierarchies for `doctor`.
 pub(super) fn hierarchy_finding(hierarchies: &Hierarchies) -> Finding {
     let complete = hierarchies.cpu.is_some() && hierarchies.memory.is_some();
@@ -271,5 +308,29 @@ pub(super) fn hierarchy_finding(hierarchies: &Hierarchies) -> Finding {
         } else {
             "mount the missing controller, or boot with it enabled".into()
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_said_not_to_hold_under_sched_ext() {
+        let extension = |all| Scheduler::Extension {
+            name: "rusty".into(),
+            all,
+        };
+        let fair = quota_finding(&Scheduler::Fair);
+        assert_eq!((fair.state, fair.remedy.as_str()), (FindingState::On, ""));
+        let all = quota_finding(&extension(true));
+        assert_eq!(all.state, FindingState::Off);
+        assert!(all.why.contains("do not hold") && all.why.contains("rusty"));
+        let some = quota_finding(&extension(false));
+        assert_eq!(some.state, FindingState::Degraded);
+        assert!(some.why.contains("SCHED_EXT"));
+        for finding in [all, some] {
+            assert!(finding.remedy.starts_with("end rusty, or "));
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod node;
 pub mod process;
 pub mod psi;
 pub mod runtime;
+pub mod scheduler;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tree;

@@ -109,6 +109,8 @@ pub struct Status {
     pub probes_on: u32,
     /// Probes that are not.
     pub probes_off: u32,
+    /// Those that are off or degraded, and why.
+    pub probes_lacking: Vec<Finding>,
     /// CPU time that the agent has used since it started.
     pub cpu_time_ns: u64,
     /// Memory that the agent holds.
