@@ -21,6 +21,7 @@ mod hooks;
 mod identities;
 mod identity_view;
 mod latency;
+mod lean;
 mod metrics;
 mod process;
 mod record_view;

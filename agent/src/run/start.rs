@@ -26,6 +26,7 @@ use super::{
     entry,
     gpus::Gpus,
     identities::Identities,
+    lean,
     room::Room,
     selection::Selection,
     snapshot::{NodeSample, Reading},
@@ -246,6 +247,9 @@ impl Agent {
             tracing::info!("an earlier agent left limits behind: {report}");
         }
         let (mut probes, probe_status) = load(&config);
+        if let Err(error) = lean::give_back() {
+            tracing::debug!(%error, "what only the start needed stays in memory");
+        }
         let (slow, end, ready) = fast::channel(room.workloads as usize)
             .context("cannot make the fast thread's wake-ups")?;
         let selection = Selection::new(config, [node.cpu_capacity, Amount(node.memory_total)]);
