@@ -134,12 +134,14 @@ impl Journal {
         false
     }
 
-    /// The last entries of one workload, given by name or path, oldest first.
+    /// The last entries of one workload, given by name or path, or of all when it is empty, oldest first.
     #[must_use]
     pub fn last(&self, workload: &str, count: usize) -> Vec<Entry> {
         let entries = self.entries.iter().rev().filter_map(Kept::entry);
         let mut last: Vec<_> = entries
-            .filter(|entry| entry.path == workload || entry.workload == workload)
+            .filter(|entry| {
+                workload.is_empty() || entry.path == workload || entry.workload == workload
+            })
             .take(count)
             .collect();
         last.reverse();
@@ -203,6 +205,8 @@ mod tests {
         assert_eq!(last.len(), 2);
         assert_eq!(last[0].seq + 2, last[1].seq);
         assert_eq!(last[1].seq, pushed);
+        let all = journal.last("", 2);
+        assert_eq!((all[0].seq, all[1].seq), (pushed - 1, pushed));
         let even = journal.last("even", usize::MAX).len() as u64;
         assert!(even < pushed / 2, "{even} are kept");
         assert!(journal.bytes <= KEPT && journal.bytes > KEPT - 1_000);

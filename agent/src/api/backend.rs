@@ -45,7 +45,7 @@ pub trait Backend: Send + Sync + 'static {
     fn show(&self, path: &str) -> Result<Detail, Refusal>;
 
     /// The last entries of one workload, oldest first. A workload that has gone is given as the
-    /// user typed it: a name or a path; the journal may still know it.
+    /// user typed it: a name or a path; the journal may still know it. An empty one stands for all and the node.
     fn explain(&self, workload: &str, last: usize) -> Vec<Entry>;
 
     /// Why one workload's tasks waited for a CPU in the last `window`.

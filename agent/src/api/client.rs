@@ -65,6 +65,9 @@ pub enum ClientError {
     Malformed(#[from] Malformed),
 }
 
+/// The longest answer, in bytes: a thousand for each of 65,536 workloads.
+const LONGEST_ANSWER: usize = 64 << 20;
+
 /// A connection to the agent.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -101,7 +104,7 @@ impl Client {
                 })?;
         Ok(Self {
             path: path.to_owned(),
-            rpc: TrimtabClient::new(channel),
+            rpc: TrimtabClient::new(channel).max_decoding_message_size(LONGEST_ANSWER),
         })
     }
 
@@ -163,7 +166,7 @@ impl Client {
         Ok(self.answer(reply)?.try_into()?)
     }
 
-    /// The last entries of one workload, oldest first.
+    /// The last entries of one workload, or of all and the node when `workload` is empty, oldest first.
     ///
     /// # Errors
     /// Any [`ClientError`].

@@ -277,7 +277,11 @@ impl Trimtab for Service {
                 .ok()
                 .filter(|&last| last > 0)
                 .unwrap_or(DEFAULT_ENTRIES);
-            let resolved = resolve(backend, &message.workload);
+            let resolved = if message.workload.is_empty() {
+                Ok(String::new())
+            } else {
+                resolve(backend, &message.workload)
+            };
             let wanted = resolved.as_ref().unwrap_or(&message.workload);
             let entries = backend.explain(wanted, last);
             match resolved {

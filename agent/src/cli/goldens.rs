@@ -67,6 +67,7 @@ pub(super) fn a_status() -> Status {
                 unmanaged: cpu(370_500),
                 size: cpu(6_029_500),
                 lent: cpu(250_000),
+                used: cpu(3_210_000),
             },
             Pool {
                 resource: Resource::Memory,
@@ -76,6 +77,7 @@ pub(super) fn a_status() -> Status {
                 unmanaged: mib(2_500),
                 size: mib(12_508),
                 lent: mib(0),
+                used: mib(5_120),
             },
         ],
         fast_loop: FastLoop {
@@ -249,6 +251,7 @@ pub(super) fn a_workload() -> Workload {
         signals: Signals {
             waiting_p50_ns: Some(3_200),
             waiting_p99_ns: Some(1_250_000),
+            waited_ns: Some(4_000_000_000),
             throttled_ns: Some(90_000_000),
             throttled_periods: Some(3),
             oom_kills: Some(0),
@@ -355,6 +358,11 @@ fn show_has_limits_and_what_stands_in_their_way() {
                 ..Runtime::default()
             },
         ],
+        waits: Some(vec![Bin {
+            from_ns: 1_024,
+            count: 7,
+        }]),
+        answers: None,
     };
     both("show", &detail, show::render);
 }

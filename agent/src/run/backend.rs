@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::broadcast;
 use trimtab_core::signal::{Mode, Nanos};
 
-use super::agent::Agent;
+use super::{agent::Agent, view::bins};
 use crate::{
     api::{
         backend::{Backend, Refusal},
@@ -88,6 +88,11 @@ impl Backend for Shared {
             stalls: agent.stalls(workload),
             recent: agent.journal.last(&workload.shown_path(), RECENT),
             runtimes: Vec::new(),
+            waits: workload
+                .waits
+                .as_ref()
+                .map(|waits| bins(&waits.hist.waiting)),
+            answers: workload.tcp.as_ref().map(|hist| bins(&hist.answered)),
         };
         // The slow loop does not wait for executables to be read.
         drop(agent);

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use trimtab_core::signal::{Amount, Mode, Resource};
+use trimtab_ebpf::bucket_start;
 
 use super::{
     agent::{Agent, now},
@@ -12,12 +13,22 @@ use super::{
 };
 use crate::{
     api::view::{
-        FastLoop, Finding, FindingState, Pool, Quantity, ResourceState, Status, Workload as Shown,
+        Bin, FastLoop, Finding, FindingState, Pool, Quantity, ResourceState, Status,
+        Workload as Shown,
     },
     fast::Got,
     probe::{ProbeStatus, State},
     sense::{hierarchy::Hierarchies, scheduler::Scheduler},
 };
+
+/// The bins of a histogram that are not empty.
+pub(super) fn bins(counts: &[u64]) -> Vec<Bin> {
+    let bins = counts.iter().enumerate().map(|(index, &count)| Bin {
+        from_ns: bucket_start(index),
+        count,
+    });
+    bins.filter(|bin| bin.count > 0).collect()
+}
 
 impl Agent {
     /// The agent as a whole.
@@ -101,6 +112,26 @@ impl Agent {
             unmanaged: quantity(pool.unmanaged),
             size: quantity(pool.size),
             lent: quantity(pool.lent),
+            used: quantity(self.used(resource)),
+        }
+    }
+
+    /// What the whole node uses.
+    fn used(&self, resource: Resource) -> Amount {
+        match resource {
+            Resource::Cpu => {
+                let managed = self
+                    .workloads
+                    .iter()
+                    .filter(|workload| self.workloads.is_top(workload.slot, resource));
+                managed.fold(self.pools[0].unmanaged, |sum, workload| {
+                    sum.plus(workload.used[0])
+                })
+            }
+            Resource::Memory => {
+                let node = &self.node.node;
+                Amount(node.memory_total.saturating_sub(node.memory_available))
+            }
         }
     }
 

@@ -188,6 +188,7 @@ impl Workload {
         Signals {
             waiting_p50_ns: waiting(500),
             waiting_p99_ns: waiting(990),
+            waited_ns: self.waits.as_ref().map(|waits| waits.hist.waiting_ns),
             throttled_ns: has_cpu
                 .then(|| last.cpu.throttled_ns.saturating_sub(first.cpu.throttled_ns)),
             throttled_periods: has_cpu.then(|| {

@@ -20,7 +20,7 @@ use trimtab_core::signal::Mode;
 
 use crate::{
     fake::{self, Agent},
-    views::{comparison, recording},
+    views::{comparison, processes, recording},
 };
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -57,6 +57,11 @@ fn every_call_comes_back_as_it_went() {
             "the journal remembers"
         );
         assert_eq!(
+            client.explain("", 1).await.unwrap(),
+            [fake::entry(0, "web")],
+            "an empty name stands for all"
+        );
+        assert_eq!(
             client.why("web", 5).await.unwrap(),
             fake::why("web", Duration::from_nanos(5))
         );
@@ -69,9 +74,9 @@ fn every_call_comes_back_as_it_went() {
         assert_eq!(client.compare("").await.unwrap().len(), 2);
         assert_eq!(
             client.processes("web").await.unwrap(),
-            fake::processes(Some("web"))
+            processes(Some("web"))
         );
-        assert_eq!(client.processes("").await.unwrap(), fake::processes(None));
+        assert_eq!(client.processes("").await.unwrap(), processes(None));
         assert_eq!(client.doctor().await.unwrap(), [fake::finding()]);
         assert_eq!(
             client.set_mode("web", Mode::Observe).await.unwrap().mode,

@@ -12,16 +12,16 @@ use trimtab::api::{
     Backend, Refusal, Server,
     auth::Groups,
     view::{
-        Adoption, Beyond, Bound, Comparison, Counters, Detail, EnergyShare, Entry, EntryKind,
-        Feedback, Finding, FindingState, GpuShare, HeldBack, Hint, Input, Outcome, Process,
-        Processes, Quantity, Reason, Recording, Released, ResourceState, Signals, Stage, Status,
-        TrialSignals, Value, WaitCause, WaitKind, Why, Workload,
+        Adoption, Beyond, Bin, Bound, Comparison, Counters, Detail, EnergyShare, Entry, EntryKind,
+        Feedback, Finding, FindingState, GpuShare, HeldBack, Hint, Input, Outcome, Processes,
+        Quantity, Reason, Recording, Released, ResourceState, Signals, Stage, Status, TrialSignals,
+        Value, WaitCause, WaitKind, Why, Workload,
     },
 };
 use trimtab_core::signal::{Mode, Resource};
 
 use crate::views::{
-    anomaly, comparison, cost, energy, gpus, identity, recording, room, runtimes, stalls,
+    anomaly, comparison, cost, energy, gpus, identity, processes, recording, room, runtimes, stalls,
 };
 
 /// The program under test: the one that was built with these tests, or, where they run on another
@@ -156,6 +156,7 @@ fn signals() -> Signals {
     Signals {
         waiting_p50_ns: Some(9),
         waiting_p99_ns: Some(10),
+        waited_ns: Some(14),
         throttled_ns: Some(11),
         throttled_periods: Some(12),
         oom_kills: Some(0),
@@ -239,6 +240,11 @@ pub(crate) fn detail(name: &str) -> Detail {
         stalls: stalls(),
         recent: vec![entry(1, name)],
         runtimes: runtimes(),
+        waits: Some(vec![Bin {
+            from_ns: 2,
+            count: 3,
+        }]),
+        answers: Some(Vec::new()),
     }
 }
 
@@ -292,34 +298,6 @@ pub(crate) fn why(name: &str, window: Duration) -> Why {
     }
 }
 
-/// A process of a workload with a value of its own in every field; without one, a process of none.
-pub(crate) fn processes(of: Option<&str>) -> Processes {
-    let process = Process {
-        pid: 1,
-        name: "worker".into(),
-        workload: of.map(Into::into),
-        cgroup: format!("/demo/{}", of.unwrap_or("none")),
-        threads: 2,
-        started_ns: 3,
-        ran_ns: 4,
-        waited_ns: 5,
-        waits: 6,
-        blocked_ns: 7,
-        voluntary_switches: 8,
-        involuntary_switches: 9,
-        minor_faults: 10,
-        major_faults: 11,
-        io_delay_ns: Some(12),
-        fault_delay_ns: None,
-    };
-    Processes {
-        monotonic_ns: 20,
-        processes: vec![process],
-        left_out: 21,
-        degraded: "no delays".into(),
-    }
-}
-
 impl Backend for Fake {
     fn status(&self) -> Status {
         status()
@@ -335,6 +313,7 @@ impl Backend for Fake {
 
     fn explain(&self, wanted: &str, last: usize) -> Vec<Entry> {
         let name = match wanted {
+            "" => "web",
             "/demo/web" | "/demo/db" => wanted.trim_start_matches("/demo/"),
             "gone" => "gone",
             _ => return Vec::new(),

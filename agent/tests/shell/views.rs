@@ -3,8 +3,8 @@
 
 use trimtab::api::view::{
     Anomaly, Block, Comparison, Cost, Course, Energy, EnergyState, Gpu, GpuDriver, GpuInstance,
-    GpuState, Gpus, Identity, Lacks, Latency, Pressure, Pressures, ProgramCost, Quantity, Reclaim,
-    Recording, Room, Runtime, Shed, Stalls,
+    GpuState, Gpus, Identity, Lacks, Latency, Pressure, Pressures, Process, Processes, ProgramCost,
+    Quantity, Reclaim, Recording, Room, Runtime, Shed, Stalls,
 };
 use trimtab::identity::container::Qos;
 use trimtab_core::signal::Resource;
@@ -239,5 +239,33 @@ pub(crate) fn comparison(name: &str) -> Comparison {
         used: Quantity::MicroCpus(3),
         active: course("web", 10),
         shadow: course("tight", 30),
+    }
+}
+
+/// A process of a workload with a value of its own in every field; without one, a process of none.
+pub(crate) fn processes(of: Option<&str>) -> Processes {
+    let process = Process {
+        pid: 1,
+        name: "worker".into(),
+        workload: of.map(Into::into),
+        cgroup: format!("/demo/{}", of.unwrap_or("none")),
+        threads: 2,
+        started_ns: 3,
+        ran_ns: 4,
+        waited_ns: 5,
+        waits: 6,
+        blocked_ns: 7,
+        voluntary_switches: 8,
+        involuntary_switches: 9,
+        minor_faults: 10,
+        major_faults: 11,
+        io_delay_ns: Some(12),
+        fault_delay_ns: None,
+    };
+    Processes {
+        monotonic_ns: 20,
+        processes: vec![process],
+        left_out: 21,
+        degraded: "no delays".into(),
     }
 }

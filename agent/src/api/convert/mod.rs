@@ -9,6 +9,7 @@ mod cost;
 mod energy;
 mod feedback;
 mod gpu;
+mod histogram;
 mod identity;
 mod journal;
 mod process;
@@ -204,6 +205,7 @@ impl From<view::Pool> for proto::Pool {
             unmanaged: Some(pool.unmanaged.into()),
             size: Some(pool.size.into()),
             lent: Some(pool.lent.into()),
+            used: Some(pool.used.into()),
         }
     }
 }
@@ -220,6 +222,7 @@ impl TryFrom<proto::Pool> for view::Pool {
             unmanaged: need(pool.unmanaged, "unmanaged")?,
             size: need(pool.size, "size")?,
             lent: need(pool.lent, "lent")?,
+            used: need(pool.used, "used")?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use trimtab_core::signal::Mode;
 
-use super::{Malformed, all, each, need};
+use super::{Malformed, all, each, histogram::histogram, need};
 use crate::api::{proto, view};
 
 impl From<view::Workload> for proto::Workload {
@@ -101,6 +101,7 @@ impl From<view::Signals> for proto::Signals {
         Self {
             waiting_p50_ns: signals.waiting_p50_ns,
             waiting_p99_ns: signals.waiting_p99_ns,
+            waited_ns: signals.waited_ns,
             throttled_ns: signals.throttled_ns,
             throttled_periods: signals.throttled_periods,
             oom_kills: signals.oom_kills,
@@ -116,6 +117,7 @@ impl From<proto::Signals> for view::Signals {
         Self {
             waiting_p50_ns: signals.waiting_p50_ns,
             waiting_p99_ns: signals.waiting_p99_ns,
+            waited_ns: signals.waited_ns,
             throttled_ns: signals.throttled_ns,
             throttled_periods: signals.throttled_periods,
             oom_kills: signals.oom_kills,
@@ -157,6 +159,8 @@ impl From<view::Detail> for proto::GetWorkloadReply {
             stalls: Some(detail.stalls.into()),
             recent: all(detail.recent),
             runtimes: all(detail.runtimes),
+            waits: detail.waits.map(histogram),
+            answers: detail.answers.map(histogram),
         }
     }
 }
@@ -172,6 +176,8 @@ impl TryFrom<proto::GetWorkloadReply> for view::Detail {
             stalls: need(detail.stalls, "stalls")?,
             recent: each(detail.recent)?,
             runtimes: all(detail.runtimes),
+            waits: detail.waits.map(|histogram| all(histogram.bins)),
+            answers: detail.answers.map(|histogram| all(histogram.bins)),
         })
     }
 }

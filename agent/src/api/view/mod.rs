@@ -9,6 +9,7 @@ mod energy;
 mod feedback;
 mod find;
 mod gpu;
+mod histogram;
 mod identity;
 mod process;
 mod recording;
@@ -28,6 +29,7 @@ pub use energy::{Energy, EnergyShare, EnergyState};
 pub use feedback::{Bound, Feedback, HeldBack, Outcome, Stage, TrialSignals};
 pub use find::find;
 pub use gpu::{Gpu, GpuDriver, GpuInstance, GpuShare, GpuState, Gpus};
+pub use histogram::Bin;
 pub use identity::Identity;
 pub use process::{Process, Processes, sort};
 pub use recording::Recording;
@@ -138,6 +140,8 @@ pub struct Pool {
     pub size: Quantity,
     /// What of it is lent now.
     pub lent: Quantity,
+    /// What the whole node uses: of memory, what is not available.
+    pub used: Quantity,
 }
 
 /// The thread that answers events, and how well it does.
@@ -238,6 +242,8 @@ pub struct Signals {
     pub waiting_p50_ns: Option<u64>,
     /// The same, 99th percentile.
     pub waiting_p99_ns: Option<u64>,
+    /// For how long its tasks have waited behind others since adoption, summed over the tasks.
+    pub waited_ns: Option<u64>,
     /// Time throttled since adoption.
     pub throttled_ns: Option<u64>,
     /// Periods throttled since adoption.
@@ -280,6 +286,10 @@ pub struct Detail {
     pub recent: Vec<Entry>,
     /// The language runtimes that were recognised in it.
     pub runtimes: Vec<Runtime>,
+    /// Waits behind other tasks for a CPU, since adoption; `None` where nothing tells.
+    pub waits: Option<Vec<Bin>>,
+    /// How long requests to its TCP servers waited for the answer, likewise.
+    pub answers: Option<Vec<Bin>>,
 }
 
 /// What kind of thing a journal entry records.

@@ -126,6 +126,7 @@ fn a_sample() -> Sample {
         unmanaged: quantity(300_000),
         size: quantity(2_500_000),
         lent: quantity(500_000),
+        used: quantity(900_000),
     };
     Sample {
         status: Status {
