@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     agent, check_config, compare, doctor, explain, history, join, mode, pause, pin, processes,
-    record, replay, restore, run, show, status, tune, watch, why, workloads,
+    record, replay, restore, run, show, status, top, tune, watch, why, workloads,
 };
 
 /// Keeps each workload at the smallest limits under which it never waits, and says why.
@@ -42,6 +42,8 @@ pub(super) enum Command {
     Agent(agent::Args),
     /// Show the agent as a whole: workloads, pools, the fast loop, its own cost
     Status(status::Args),
+    /// Show who waits, who is throttled, who borrows and what was just done, and keep showing it
+    Top(top::Args),
     /// List the workloads with their use and limits
     Workloads(workloads::Args),
     /// Show one workload

@@ -12,7 +12,7 @@ use super::{
     doctor,
     exit::{IO, USAGE},
     explain, history, join, mode, output, pause, pin, processes, record, replay, restore, run,
-    show, status, tune, watch, why, workloads,
+    show, status, top, tune, watch, why, workloads,
 };
 
 /// The whole of `main`: parses the arguments, does what they say, reports failure on stderr.
@@ -43,6 +43,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::Agent(args) => agent::run(&args, context),
         Command::Status(args) => status::run(&args, context),
+        Command::Top(args) => top::run(&args, context),
         Command::Workloads(args) => workloads::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),

@@ -50,6 +50,7 @@ mod stalls;
 mod stalls_goldens;
 mod status;
 mod table;
+mod top;
 mod tune;
 mod units;
 mod watch;

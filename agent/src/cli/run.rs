@@ -220,7 +220,7 @@ impl Adopted {
                 match runtime
                     .block_on(async { tokio::time::timeout(PATIENCE, client.release(path)).await })
                 {
-                    Ok(Ok(released)) => Agent::Managed(released),
+                    Ok(Ok(released)) => Agent::Managed(Box::new(released)),
                     Ok(Err(error)) => Agent::Absent(error.to_string()),
                     Err(_) => Agent::Absent(format!(
                         "the agent took longer than {} s",

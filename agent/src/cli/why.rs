@@ -58,7 +58,8 @@ pub(super) fn render(why: &Why) -> String {
     text
 }
 
-fn said(cause: &WaitCause) -> String {
+/// What stood in the way.
+pub(super) fn said(cause: &WaitCause) -> String {
     let behind = cause.behind.as_deref().unwrap_or("another group");
     match cause.cause {
         WaitKind::Quota => "throttled by its quota, or one above".into(),

@@ -62,7 +62,7 @@ pub(super) struct Summary {
 #[derive(Debug)]
 pub(super) enum Agent {
     /// It managed the group, and this came of it.
-    Managed(Released),
+    Managed(Box<Released>),
     /// It did not, for this reason.
     Absent(String),
 }
@@ -77,7 +77,7 @@ impl Summary {
         agent: Agent,
     ) -> Self {
         let (released, reason) = match agent {
-            Agent::Managed(released) => (Some(released), None),
+            Agent::Managed(released) => (Some(*released), None),
             Agent::Absent(reason) => (None, Some(reason)),
         };
         let probed = released.as_ref().and_then(|released| released.waited_ns);
@@ -316,7 +316,13 @@ mod tests {
         let command = vec!["sh".to_owned(), "-c".to_owned(), "make".to_owned()];
         golden(
             "run_managed",
-            &Summary::new(command, 0, 1_230_000_000, &usage, Agent::Managed(released)),
+            &Summary::new(
+                command,
+                0,
+                1_230_000_000,
+                &usage,
+                Agent::Managed(Box::new(released)),
+            ),
         );
     }
 
