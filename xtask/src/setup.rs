@@ -85,6 +85,8 @@ const TEST: &[Package] = &[
     program("binutils", "strip"),
     program("e2fsprogs", "mke2fs"),
 ];
+/// A terminal without anybody before it.
+const TERMINAL: &[Package] = &[program("tmux", "tmux")];
 /// Real owners of groups: container runtimes, and systemd with a bus.
 const PEERS: &[Package] = &[
     program("containerd", "containerd"),
@@ -136,6 +138,7 @@ pub(crate) fn ensure(purpose: Purpose, install: Install) -> Result<()> {
                 steps.packages("clippy for eBPF", DEBIAN_CLIPPY)?;
             }
             steps.packages("guest", TEST)?;
+            steps.packages("terminal", TERMINAL)?;
             steps.packages("owners of groups", PEERS)?;
             steps.step(
                 "qemu 8.2 or newer",

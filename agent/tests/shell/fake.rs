@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -37,6 +40,8 @@ pub(crate) struct Fake {
     pub(crate) changes: Mutex<Vec<String>>,
     /// Journal entries go out here.
     pub(crate) journal: broadcast::Sender<Arc<Entry>>,
+    /// How many workloads there are beside `db` and `web`.
+    pub(crate) more: AtomicUsize,
 }
 
 impl Fake {
@@ -44,6 +49,7 @@ impl Fake {
         Arc::new(Self {
             changes: Mutex::default(),
             journal: broadcast::channel(4).0,
+            more: AtomicUsize::new(0),
         })
     }
 
@@ -304,7 +310,11 @@ impl Backend for Fake {
     }
 
     fn workloads(&self) -> Vec<Workload> {
-        vec![workload("db"), workload("web")]
+        let more = (0..self.more.load(Relaxed)).map(|number| workload(&format!("x{number:04}")));
+        [workload("db"), workload("web")]
+            .into_iter()
+            .chain(more)
+            .collect()
     }
 
     fn show(&self, path: &str) -> Result<Detail, Refusal> {

@@ -10,4 +10,6 @@ mod api;
 mod cli;
 mod fake;
 mod run;
+mod terminal;
+mod top;
 mod views;
