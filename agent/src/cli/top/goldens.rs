@@ -10,6 +10,7 @@ use super::{
     once::text,
     order::{Order, Sort},
     state::State,
+    svg::svg,
 };
 use crate::cli::goldens::golden;
 
@@ -187,5 +188,24 @@ fn any_size_can_be_drawn() {
                 frame(state, (width, height), LOOK);
             }
         }
+    }
+}
+
+#[test]
+fn pictures_in_the_docs_are_up_to_date() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    for (name, state, size) in [
+        ("top.svg", &mut list(), (112, 30)),
+        ("top-details.svg", &mut details(), (112, 30)),
+    ] {
+        let (path, picture) = (docs.join(name), svg(&frame(state, size, LOOK)));
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            std::fs::write(&path, &picture).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            there == picture,
+            "{name} is stale: run this test with INSTA_UPDATE=always"
+        );
     }
 }

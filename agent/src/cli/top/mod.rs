@@ -23,5 +23,7 @@ mod scrutiny;
 mod state;
 #[cfg(test)]
 mod state_tests;
+#[cfg(test)]
+mod svg;
 
 pub(super) use run::{Args, run};
