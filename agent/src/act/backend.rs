@@ -1,13 +1,17 @@
 //! What every way of setting limits offers, whoever owns them.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use trimtab_core::signal::{Amount, Resource};
 
+use super::entry::UnitValue;
 use super::error::ActError;
 use super::ledger::Ledger;
 use super::lever::Lever;
+use super::limit_file::LimitFile;
 use super::restore::Report;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::file::{SenseError, Sight};
@@ -44,6 +48,35 @@ pub struct Target {
     pub cpu: Option<(GroupDir, Version)>,
     /// Its directory in the memory hierarchy.
     pub memory: Option<(GroupDir, Version)>,
+    /// Whether a policy names it outright, and so takes the blame for going behind its owner's back.
+    pub named: bool,
+    /// The unit whose own group it is, if systemd is to be told.
+    pub unit: Option<TargetUnit>,
+}
+
+/// A unit whose limits are to be managed: the original values of its properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetUnit {
+    /// Its name.
+    pub name: String,
+    /// The socket of the bus that its systemd is on.
+    pub bus: PathBuf,
+    /// By the file that a property stands for: its value, and whether a drop-in of this boot has it.
+    pub originals: BTreeMap<LimitFile, (u64, bool)>,
+}
+
+impl TargetUnit {
+    /// What the ledger keeps of the property that stands for a file.
+    pub(super) fn value(&self, file: LimitFile) -> Option<UnitValue> {
+        let (value, is_set) = *self.originals.get(&file)?;
+        Some(UnitValue {
+            unit: self.name.clone(),
+            bus: self.bus.clone(),
+            value,
+            is_set,
+            told: None,
+        })
+    }
 }
 
 impl Target {
@@ -63,6 +96,8 @@ impl Target {
             cpu: dir(hierarchies.cpu.as_ref())?,
             memory: dir(hierarchies.memory.as_ref())?,
             path: path.clone(),
+            named: false,
+            unit: None,
         };
         Ok(if target.cpu.is_none() && target.memory.is_none() {
             Sight::Gone

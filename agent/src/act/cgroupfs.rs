@@ -317,7 +317,9 @@ impl Plan {
                     &lever,
                 )?,
             };
-            let lever = lever.marked(ledger.mark(&key(dir, file), limit)?);
+            let lever = lever
+                .marked(ledger.mark(&key(dir, file), limit)?)
+                .echoing(ledger.echo(&key(dir, file))?);
             let held = Some(Held {
                 lever,
                 adopted: original,
@@ -357,6 +359,7 @@ pub(super) fn entry(
     ours: Ours,
 ) -> Entry {
     Entry {
+        unit: target.unit.as_ref().and_then(|unit| unit.value(file)),
         key: key(dir, file),
         group: target.path.to_string(),
         original,

@@ -56,6 +56,26 @@ pub struct Entry {
     pub original: String,
     /// What we write there.
     pub ours: Ours,
+    /// The unit whose group it is, if systemd writes this file, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitValue>,
+}
+
+/// What a unit's property held that stands for a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitValue {
+    /// The unit.
+    pub unit: String,
+    /// The socket of the bus that its systemd is on.
+    pub bus: PathBuf,
+    /// The property's original value.
+    pub value: u64,
+    /// Whether it was set until the next boot already, so that the drop-in which says so stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_set: bool,
+    /// Where the marks have what a property that moves was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<u32>,
 }
 
 impl Entry {
@@ -78,9 +98,16 @@ impl Entry {
             },
             fixed @ Ours::Fixed { .. } => fixed.clone(),
         };
+        // An owner who writes while a group is adopted does so through systemd, which has no more to say.
+        let unit = self.unit.clone().map(|unit| UnitValue {
+            value: amount.0,
+            is_set: true,
+            ..unit
+        });
         Self {
             original,
             ours,
+            unit,
             ..self.clone()
         }
     }
@@ -127,6 +154,13 @@ impl fmt::Display for Notice {
                  workload's envelope is taken for ours"
             ),
         }
+    }
+}
+
+impl Entry {
+    /// The record of what its unit was told, in the marks.
+    pub(super) fn told(&self) -> Option<u32> {
+        self.unit.as_ref()?.told
     }
 }
 

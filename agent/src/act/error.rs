@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::ledger::LedgerError;
 use super::lever::LeverError;
+use crate::identity::source::Failure;
 use crate::sense::file::SenseError;
 
 /// Why a limit could not be taken over, set or put back.
@@ -77,6 +78,22 @@ pub enum ActError {
         group: String,
         /// Who owns it.
         owner: String,
+    },
+    /// Who owns the group is systemd's to say, and it does not.
+    #[error("{group}: who writes its limits is not known, since systemd is silent: {failure}")]
+    OwnerSilent {
+        /// The group's path.
+        group: String,
+        /// How it failed.
+        failure: Failure,
+    },
+    /// An administrator has set a unit's limits for good (`systemctl set-property`).
+    #[error("{unit}: what systemd is told of {properties} would not outlast a reload: left alone")]
+    Pinned {
+        /// The unit.
+        unit: String,
+        /// What is set.
+        properties: String,
     },
     /// A cgroup could not be created, filled or removed.
     #[error("cgroup {group}: {action}: {source}")]

@@ -36,6 +36,12 @@ impl HardLimit {
         (owner < ceiling).then_some(Self { owner, ceiling })
     }
 
+    /// What its owner had set.
+    #[must_use]
+    pub const fn owner(self) -> Amount {
+        self.owner
+    }
+
     /// Where it is raised to.
     #[must_use]
     pub const fn ceiling(self) -> Amount {

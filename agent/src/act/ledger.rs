@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use trimtab_core::signal::Amount;
 
-pub use super::entry::{Entry, Key, Notice, Ours};
+pub use super::entry::{Entry, Key, Notice, Ours, UnitValue};
 use super::limit_file::LimitFile;
 use super::marks::{Mark, Marks};
 use crate::sense::cpu::parse_max;
@@ -58,10 +58,10 @@ const VERSION: u32 = 1;
 /// The open ledger. While it is open, its directory is locked against other agents and restores.
 #[derive(Debug)]
 pub struct Ledger {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     boot_id: String,
     entries: BTreeMap<Key, Entry>,
-    marks: Option<Marks>,
+    pub(super) marks: Option<Marks>,
     _lock: File,
 }
 
@@ -166,24 +166,37 @@ impl Ledger {
         let used: BTreeSet<u32> = self
             .entries
             .values()
-            .filter_map(|entry| entry.ours.mark())
+            .flat_map(|entry| [entry.ours.mark(), entry.told()])
+            .flatten()
             .collect();
         let mut free = (0..).filter(|index| !used.contains(index));
+        let mut of_others = Vec::new();
         for mut entry in entries {
+            let old = self.entries.get(&entry.key);
+            let old_mark = old.and_then(|old| old.ours.mark());
+            let old_unit = old.and_then(|old| old.unit.clone());
             if let Ours::Moving { mark, .. } = &mut entry.ours {
-                let old = self.entries.get(&entry.key).and_then(|old| old.ours.mark());
-                *mark = if self.marks.is_some() {
-                    old.or_else(|| free.next())
-                } else {
-                    None
-                };
+                *mark = self
+                    .marks
+                    .as_ref()
+                    .and_then(|_| old_mark.or_else(|| free.next()));
+            }
+            if let Some(unit) = &mut entry.unit {
+                match self.tell_apart(unit, old_unit, || free.next()) {
+                    Ok(record) => of_others.extend(record),
+                    Err(error) => {
+                        self.entries = before;
+                        return Err(error);
+                    }
+                }
             }
             self.entries.insert(entry.key.clone(), entry);
         }
         if self.entries == before {
             return Ok(());
         }
-        self.save().inspect_err(|_| self.entries = before)
+        self.save().inspect_err(|_| self.entries = before)?;
+        self.nothing_told(of_others)
     }
 
     /// Notes, durably, that `text` is about to be written to a file that is not moved by levers.
@@ -301,11 +314,10 @@ impl Ledger {
                 let Some(amount) = file.amount(text, v1_period_us) else {
                     return false;
                 };
-                let marked = mark
-                    .zip(self.marks.as_ref())
-                    .and_then(|(index, marks)| marks.get(index));
-                match marked {
-                    Some(marked) => marked.contains(&amount),
+                let record = |index: Option<u32>| self.marks.as_ref()?.get(index?);
+                let echo = record(entry.told()).is_some_and(|told| told.contains(&amount));
+                match record(*mark) {
+                    Some(marked) => echo || marked.contains(&amount),
                     None => *least <= amount && amount <= *most,
                 }
             }
@@ -416,7 +428,10 @@ fn lock(path: &Path, patience: Duration) -> Result<File, LedgerError> {
 }
 
 /// The error of what was tried on a path.
-fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> LedgerError + use<> {
+pub(super) fn failed(
+    path: &Path,
+    action: &'static str,
+) -> impl FnOnce(io::Error) -> LedgerError + use<> {
     let path = path.to_path_buf();
     move |source| LedgerError::Io {
         path,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use trimtab_core::signal::Amount;
 
-use super::ledger::{Entry, Key, Ledger, LedgerError, Notice, Ours};
+use super::ledger::{Entry, Key, Ledger, LedgerError, Notice, Ours, UnitValue};
 use super::limit_file::LimitFile;
+use super::marks::Echo;
 use crate::sense::testing::{PATIENCE, runtime_dir};
 
 fn entry(group: &str, file: LimitFile, original: &str) -> Entry {
@@ -33,6 +34,7 @@ fn entry(group: &str, file: LimitFile, original: &str) -> Entry {
         group: group.to_owned(),
         original: original.to_owned(),
         ours,
+        unit: None,
     }
 }
 
@@ -267,4 +269,77 @@ fn without_marks_the_range_decides() {
     ] {
         assert_eq!(ledger.is_ours(&unmarked, text, None), ours, "{text}");
     }
+}
+
+#[test]
+fn what_a_unit_was_told_is_ours_and_survives() {
+    let dir = runtime_dir();
+    let (mut ledger, _) = open(dir.path());
+    let unit = UnitValue {
+        unit: "a.service".into(),
+        bus: "/nowhere/bus".into(),
+        value: 100_000,
+        is_set: false,
+        told: None,
+    };
+    let moving = Entry {
+        unit: Some(unit.clone()),
+        ..entry("a", LimitFile::CpuMax, "10000 100000")
+    };
+    let fixed = Entry {
+        unit: Some(unit),
+        ..entry("a", LimitFile::MemoryMax, "max")
+    };
+    ledger.record([moving.clone(), fixed.clone()]).unwrap();
+    let echo = ledger.echo(&moving.key).unwrap().unwrap();
+    ledger.mark(&moving.key, Amount(555_000)).unwrap();
+    assert!(echo.contains(Amount(100_000)), "nothing else was told");
+    // What was never heard of may have been heard.
+    for (before, value) in [(100_000, 550_000), (100_000, 560_000), (560_000, 570_000)] {
+        ledger.about_to_tell(&moving.key, before, value).unwrap();
+    }
+    let told = |ledger: &Ledger, key| ledger.told(ledger.get(key).unwrap());
+    assert_eq!(told(&ledger, &fixed.key), Some(Vec::new()), "nothing yet");
+    ledger.about_to_tell(&fixed.key, 8192, 4096).unwrap();
+    let amounts = [100_000, 555_000, 560_000, 570_000].map(Amount);
+    assert_eq!(
+        amounts.map(|amount| echo.contains(amount)),
+        [false, false, true, true]
+    );
+    drop(ledger);
+    let (mut ledger, _) = open(dir.path());
+    assert_eq!(told(&ledger, &moving.key), Some(vec![560_000, 570_000]));
+    assert_eq!(told(&ledger, &fixed.key), Some(vec![8192, 4096]));
+    let kept = ledger.get(&moving.key).unwrap().clone();
+    for (text, ours) in [
+        ("55500 100000", true),
+        ("56000 100000", true),
+        ("57000 100000", true),
+        ("56000 50000", false),
+        ("58000 100000", false),
+    ] {
+        assert_eq!(ledger.is_ours(&kept, text, None), ours, "{text}");
+    }
+    // Recorded again, it keeps what it was told; with another original, or in the place of another one, it
+    // does not begin with that.
+    ledger.record([kept.clone()]).unwrap();
+    assert_eq!(told(&ledger, &moving.key), Some(vec![560_000, 570_000]));
+    let echo = ledger.echo(&moving.key).unwrap().unwrap();
+    let mut anew = kept.clone();
+    anew.unit.as_mut().unwrap().value = 330_000;
+    ledger.record([anew]).unwrap();
+    assert_eq!(told(&ledger, &moving.key), Some(Vec::new()));
+    let amounts = [560_000, 570_000, 330_000].map(Amount);
+    let heard = |echo: &Echo| amounts.map(|amount| echo.contains(amount));
+    assert_eq!(heard(&echo), [false; 3], "a lever from before");
+    let anew = ledger.echo(&moving.key).unwrap().unwrap();
+    assert_eq!(heard(&anew), [false, false, true]);
+    assert_eq!(heard(&echo), [false, false, true], "nobody else's record");
+    ledger.forget([&moving.key]).unwrap();
+    let other = Entry {
+        key: entry("b", LimitFile::CpuMax, "").key,
+        ..moving
+    };
+    ledger.record([other.clone()]).unwrap();
+    assert_eq!(told(&ledger, &other.key), Some(Vec::new()));
 }

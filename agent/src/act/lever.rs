@@ -12,7 +12,7 @@ use trimtab_core::signal::{Amount, Resource};
 
 use super::hard::{Hard, HardLimit};
 use super::limit_file::CFS_PERIOD;
-use super::marks::Mark;
+use super::marks::{Echo, Mark};
 use crate::sense::cgroup::GroupDir;
 use crate::sense::cpu::{Quota, parse_max};
 use crate::sense::file::{limit, means_gone, single};
@@ -221,6 +221,7 @@ pub struct Lever {
     path: Arc<Path>,
     mark: Option<Mark>,
     hard: Option<Hard>,
+    echo: Option<Echo>,
 }
 
 impl Lever {
@@ -253,6 +254,7 @@ impl Lever {
             path,
             mark: None,
             hard: None,
+            echo: None,
         })
     }
 
@@ -275,6 +277,27 @@ impl Lever {
     pub fn marked(mut self, mark: Option<Mark>) -> Self {
         self.mark = mark;
         self
+    }
+
+    /// Knows what the group's owner was told, which it may write again at any time.
+    #[must_use]
+    pub fn echoing(mut self, echo: Option<Echo>) -> Self {
+        self.echo = echo;
+        self
+    }
+
+    /// Whether an amount that its file holds is one that its owner was told, and so nobody else's.
+    #[must_use]
+    pub fn echoes(&self, held: Amount) -> bool {
+        self.echo.as_ref().is_some_and(|echo| echo.contains(held))
+    }
+
+    /// The same of the lower one of its file and the hard limit above: of that its owner knows no other value than
+    /// his own and ours.
+    #[must_use]
+    pub fn echoes_both(&self, held: Amount) -> bool {
+        let hard = self.hard.as_ref().filter(|_| self.echo.is_some());
+        self.echoes(held) || hard.is_some_and(|hard| hard.limit().owner() == held)
     }
 
     /// Which file it moves.
@@ -328,9 +351,7 @@ impl Lever {
     /// below what is in use, a limit above `memory.memsw.limit_in_bytes`), or the hard limit above is
     /// somebody else's.
     pub fn write(&self, amount: Amount) -> Result<(), LeverError> {
-        if let Some(hard) = &self.hard {
-            hard.make_room(amount)?;
-        }
+        self.make_room(amount)?;
         let mut text = [0; TEXT];
         let Ok(length) = self.kind.format(amount, &mut text) else {
             return Err(LeverError::OutOfRange {
@@ -350,6 +371,15 @@ impl Lever {
             mark.written(held);
         }
         Ok(())
+    }
+
+    /// Raises the hard limit above where `limit` needs that.
+    ///
+    /// # Errors
+    /// The group is gone, the kernel refused, or somebody else has set it.
+    pub fn make_room(&self, limit: Amount) -> Result<(), LeverError> {
+        let hard = self.hard.as_ref();
+        hard.map_or(Ok(()), |hard| hard.make_room(limit))
     }
 
     /// Puts the hard limit above back to its owner's where `limit`, which holds, and `used` bytes leave room for that.

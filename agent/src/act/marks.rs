@@ -18,9 +18,9 @@ use trimtab_core::signal::Amount;
 /// Bytes of a record.
 const RECORD: usize = 16;
 
-/// Records in the file: two for each workload that an agent can manage, and as many left over from
-/// earlier ones.
-const RECORDS: usize = 1 << 14;
+/// Records in the file: two for each workload that an agent can manage and four of its unit, and as many
+/// left over from earlier ones.
+const RECORDS: usize = 1 << 15;
 
 /// `statfs` numbers of file systems that live in memory, where a write never waits for a disk.
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
@@ -93,10 +93,16 @@ impl Marks {
     /// The two amounts of a record; `None` if it was never set.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<[Amount; 2]> {
-        let [before, after] = self.records.record(index)?;
-        let amounts = [before, after].map(|half| Amount(half.load(Ordering::Acquire)));
-        // Nothing is a limit that nobody sets.
-        (amounts != [Amount::ZERO; 2]).then_some(amounts)
+        self.records.get(index)
+    }
+
+    /// The reading end of one record.
+    #[must_use]
+    pub fn echo(&self, index: u32) -> Echo {
+        Echo {
+            records: self.records.clone(),
+            index,
+        }
     }
 
     /// The writing end of one record, which holds `amount` now; to be [`Marks::set`] before.
@@ -134,6 +140,22 @@ impl Mark {
     }
 }
 
+/// The reading end of one record: two loads, for the fast thread.
+#[derive(Debug)]
+pub struct Echo {
+    records: Arc<Records>,
+    index: u32,
+}
+
+impl Echo {
+    /// Whether the record holds an amount.
+    #[must_use]
+    pub fn contains(&self, amount: Amount) -> bool {
+        let amounts = self.records.get(self.index);
+        amounts.is_some_and(|amounts| amounts.contains(&amount))
+    }
+}
+
 /// The file in memory.
 #[derive(Debug)]
 struct Records(MmapRaw);
@@ -160,6 +182,13 @@ impl Records {
         // SAFETY: aligned, and within the mapping, which lives as long as `self`. The file is only
         // ours to change, it never shrinks, and others read it when its writer is dead.
         Some([2 * index, 2 * index + 1].map(|half| unsafe { AtomicU64::from_ptr(start.add(half)) }))
+    }
+
+    fn get(&self, index: u32) -> Option<[Amount; 2]> {
+        let [before, after] = self.record(index)?;
+        let amounts = [before, after].map(|half| Amount(half.load(Ordering::Acquire)));
+        // Nothing is a limit that nobody sets.
+        (amounts != [Amount::ZERO; 2]).then_some(amounts)
     }
 
     /// The amount before is what the kernel holds, so that it may come first: a crash between the

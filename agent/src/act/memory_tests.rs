@@ -2,10 +2,11 @@
 
 use trimtab_core::signal::{Amount, Resource};
 
-use super::backend::{Backend, Range, Wish};
+use super::backend::{Backend, Range, TargetUnit, Wish};
 use super::cgroupfs::{Cgroupfs, Plan};
 use super::cgroupfs_tests::{MEMORY, MIB, ledger, memory, soon};
-use super::lever::LeverError;
+use super::lever::{Lever, LeverError};
+use super::limit_file::LimitFile;
 use crate::sense::hierarchy::Version;
 use crate::sense::testing::{TestGroup, runtime_dir};
 
@@ -172,4 +173,46 @@ fn a_ceiling_that_stands_is_known_until_another_one_does() {
         "{report}"
     );
     assert_eq!(limits(&group), ("max".into(), text(64)));
+}
+
+#[test]
+fn what_a_unit_has_of_both_limits_is_an_echo_and_ours_comes_back() {
+    let Some(group) = on_v2() else {
+        return;
+    };
+    let dir = runtime_dir();
+    let mut ledger = ledger(&dir);
+    set(&group, "memory.max", 64);
+    let originals = [
+        (LimitFile::MemoryHigh, (u64::MAX, false)),
+        (LimitFile::MemoryMax, (64 * MIB, false)),
+    ];
+    let mut target = group.target(group.path());
+    target.unit = Some(TargetUnit {
+        name: "a.service".into(),
+        bus: "/nonexistent/bus".into(),
+        originals: originals.into(),
+    });
+    let mut adopted = Cgroupfs.adopt(&mut ledger, vec![(target, MEMORY)]);
+    let lever = adopted.pop().unwrap().unwrap().memory.unwrap().lever;
+    lever.write(Amount(128 * MIB)).unwrap();
+    // systemd has heard of nothing yet, and writes what it has.
+    group.write(group.path(), Resource::Memory, "memory.high", "max");
+    set(&group, "memory.max", 64);
+    let [theirs, nobodys] = [64, 32].map(|mib| Amount(mib * MIB));
+    assert!(lever.echoes(lever.read().unwrap()));
+    assert!(lever.echoes_both(theirs) && !lever.echoes(theirs));
+    assert!(!lever.echoes_both(nobodys));
+    lever.make_room(Amount(40 * MIB)).unwrap();
+    assert_eq!(limits(&group), ("max".into(), text(64)), "room enough");
+    lever.write(Amount(128 * MIB)).unwrap();
+    assert_eq!(limits(&group), (text(128), text(256)));
+    set(&group, "memory.max", 64);
+    lever.make_room(Amount(128 * MIB)).unwrap();
+    assert_eq!(limits(&group), (text(128), text(256)));
+    // Without a unit nobody repeats anything.
+    let plain = group.target(&group.child("plain"));
+    let (dir, version) = plain.of(Resource::Memory).unwrap();
+    let plain = Lever::open(dir, *version, Resource::Memory).unwrap();
+    assert!(!plain.echoes_both(theirs));
 }

@@ -17,8 +17,11 @@ mod memory;
 mod newer;
 mod original;
 pub mod owner;
+pub mod owners;
 pub mod restore;
 pub mod set;
+pub mod systemd;
+mod told;
 mod v1;
 
 #[cfg(test)]

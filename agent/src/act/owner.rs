@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::error::ActError;
+use super::systemd::property::{pinned_by, property};
+use crate::identity::known::Known;
 use crate::identity::path::{Identity, Kind};
 
 /// Who writes a group's limits when nobody interferes.
@@ -83,6 +85,37 @@ pub fn owner(identity: &Identity) -> Owner {
     }
 }
 
+/// Who owns a group and what may be done about its limits, for people: what its path tells, and what
+/// systemd has said, which is told of limits where it `hears`.
+#[must_use]
+pub fn described(identity: &Identity, known: &Known, hears: bool) -> String {
+    let owner = owner(identity);
+    match (&owner, &known.unit) {
+        (Owner::Systemd { .. }, Some(unit)) if hears => {
+            let pinned = unit.drop_ins.iter();
+            let pinned = pinned.filter_map(|path| property(pinned_by(path)?));
+            let pinned = pinned.collect::<Vec<_>>().join(", ");
+            let but = if pinned.is_empty() {
+                String::new()
+            } else {
+                format!("; its administrator has set {pinned} for good, which stays")
+            };
+            format!("systemd ({}), which is told of each limit{but}", unit.name)
+        }
+        (Owner::Systemd { .. }, None) if known.no_unit => {
+            "nobody: systemd knows no such unit; only a policy that names it writes its limits"
+                .into()
+        }
+        (Owner::Systemd { .. }, None) if hears => {
+            format!(
+                "{owner}, going by the path alone; only a policy that names it writes its limits"
+            )
+        }
+        (Owner::Cgroupfs | Owner::Kernel, _) => owner.to_string(),
+        _ => format!("{owner}; only a policy that names it writes its limits"),
+    }
+}
+
 /// Whether we may write the group's files ourselves: where nobody else does, or where the policy
 /// names the group outright and so takes the blame for going behind its owner's back.
 ///
@@ -107,6 +140,86 @@ pub fn may_write(group: &str, owner: &Owner, named_by_policy: bool) -> Result<()
 mod tests {
     use super::*;
     use crate::identity::path::identify;
+
+    #[test]
+    fn descriptions() {
+        use crate::identity::known::Unit;
+
+        let unit = |drop_ins: &[&str]| Known {
+            unit: Some(Unit {
+                name: "a.service".into(),
+                drop_ins: drop_ins.iter().map(|path| (*path).to_owned()).collect(),
+                ..Unit::default()
+            }),
+            ..Known::default()
+        };
+        let no_unit = Known {
+            no_unit: true,
+            ..Known::default()
+        };
+        let named = "only a policy that names it writes its limits";
+        for (path, known, said) in [
+            ("", Known::default(), "the kernel".to_owned()),
+            ("plain", Known::default(), "nobody else".into()),
+            (
+                "a.service",
+                unit(&[]),
+                "systemd (a.service), which is told of each limit".into(),
+            ),
+            (
+                "a.service",
+                unit(&[
+                    "/etc/systemd/system.control/a.service.d/50-CPUQuota.conf",
+                    "/etc/systemd/system/a.service.d/memory.conf",
+                ]),
+                "systemd (a.service), which is told of each limit; its administrator has set CPUQuotaPerSecUSec for good, which stays".into(),
+            ),
+            (
+                "a.service",
+                no_unit.clone(),
+                format!("nobody: systemd knows no such unit; {named}"),
+            ),
+            (
+                "a.service",
+                Known::default(),
+                format!("systemd (a.service), going by the path alone; {named}"),
+            ),
+            (
+                "a.service/inside",
+                Known::default(),
+                format!("whoever runs in a.service/inside; {named}"),
+            ),
+            (
+                "user.slice/user-1.slice/user@1.service/app.slice/x.service",
+                no_unit,
+                format!("whoever runs in x.service; {named}"),
+            ),
+            (
+                "kubepods/burstable",
+                Known::default(),
+                format!("the kubelet (burstable); {named}"),
+            ),
+        ] {
+            assert_eq!(described(&identify(path), &known, true), said, "{path}");
+        }
+    }
+
+    #[test]
+    fn where_systemd_is_not_told_nobody_says_so() {
+        use crate::identity::known::Unit;
+
+        let known = Known {
+            unit: Some(Unit {
+                name: "a.service".into(),
+                ..Unit::default()
+            }),
+            ..Known::default()
+        };
+        assert_eq!(
+            described(&identify("a.service"), &known, false),
+            "systemd (a.service); only a policy that names it writes its limits"
+        );
+    }
 
     #[test]
     fn owners() {

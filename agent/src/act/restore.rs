@@ -21,6 +21,7 @@ use super::files::{padded, period, read_text, used, write_at};
 use super::ledger::{Entry, Key, Ledger};
 use super::limit_file::LimitFile;
 use super::set::set;
+use super::systemd::restore::tell_units;
 use crate::sense::cgroup::GroupDir;
 use crate::sense::file::Sight;
 use crate::sense::hierarchy::Version;
@@ -165,6 +166,7 @@ pub fn restore(ledger: &mut Ledger, select: impl Fn(&Entry) -> bool, deadline: I
         done,
         ..
     } = restore;
+    let done = tell_units(ledger, done, &mut report, deadline);
     if let Err(error) = ledger.forget(&done) {
         report.ledger = Some(error.to_string());
     }

@@ -40,6 +40,8 @@ pub enum Command {
     Twin(Event),
     /// A limit read from the kernel that the slow loop does not know.
     Audit(Audit),
+    /// The owner of a limit was told one, and may have written it.
+    Echo(Slot, Resource),
     /// The pool's size, as measured in the last tick.
     Pool(Resource, Amount),
     /// The borrower of CPU who gives way first.

@@ -5,6 +5,7 @@
 //! lever. All that is needed was allocated before, so nothing is allocated; an event carries the
 //! slot of its workload, so nothing is searched.
 
+mod echo;
 mod loans;
 mod memory;
 mod message;

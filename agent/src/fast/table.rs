@@ -112,7 +112,7 @@ impl Levers for Table {
         let fresh = seen.is_some_and(|seen| now().since(seen) <= FRESH);
         let held = if fresh { Ok(from) } else { lever.read() };
         match held {
-            Ok(held) if held == from => match lever.write(to) {
+            Ok(held) if held == from || lever.echoes(held) => match lever.write(to) {
                 Ok(()) => Pulled::Written,
                 Err(LeverError::Theirs { held, .. }) => Pulled::Foreign(held),
                 Err(_) => Pulled::Failed,

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{
-    decide::{Desk, EnvelopeUpdate, Record, Settle, Settled, just_above},
+    decide::{Audit, Desk, EnvelopeUpdate, Record, Settle, Settled, just_above},
     signal::{Amount, Cause, Denial, Event, Nanos, Resource, Slot, Spend},
 };
 use trimtab_ebpf::{Event as KernelRecord, Level, NO_SLOT, kind};
@@ -179,6 +179,7 @@ impl State {
     }
 
     fn spend(&mut self, event: &Event) -> Option<Spend> {
+        let event = &self.without_echo(event);
         let lent = self.lent(event.slot);
         let mut tell = |record| tell(&mut self.end, &self.stats, record);
         let spend = self.desk.spend(&mut self.table, event, &mut tell)?;
@@ -200,10 +201,13 @@ impl State {
             Command::Settle(order) => self.settle(&order),
             Command::Twin(event) => self.twin(event),
             Command::Audit(seen) => {
+                let held = self.echoed(seen.slot, seen.resource, seen.held);
+                let seen = Audit { held, ..seen };
                 if let Some(record) = self.desk.audit(&seen) {
                     tell(&mut self.end, &self.stats, record);
                 }
             }
+            Command::Echo(slot, resource) => self.end_echo(slot, resource),
             Command::Payer(payer) => self.desk.set_payer(payer),
             Command::Pool(resource, size) => self.desk.resize(resource, size),
             Command::Unused(slot, unused, measured) => self.unused(slot, unused, measured),

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use trimtab_core::signal::Amount;
 
+/// The most drop-ins of a unit that are kept.
+pub const MOST_DROP_INS: usize = 16;
 /// Labels of one container or pod that are kept; a policy can ask for no other.
 pub const MOST_LABELS: usize = 64;
 /// The longest name, text or label that is kept, in bytes.
@@ -38,6 +40,8 @@ pub struct Unit {
     pub slice: Option<String>,
     /// Tells one start of it from the next: 32 hexadecimal digits.
     pub invocation: Option<String>,
+    /// The files that change its settings, as far as there is room.
+    pub drop_ins: Vec<String>,
 }
 
 /// A container, as its runtime knows it.

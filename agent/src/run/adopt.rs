@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trimtab_core::{
     anomaly::Watch,
-    decide::{Bounds, EnvelopeUpdate, WorkloadSpec},
+    decide::{Bounds, WorkloadSpec},
     model::Waiting,
     record::Origin,
     signal::{Amount, Mode, Resource, Slot},
@@ -12,7 +12,6 @@ use trimtab_core::{
 };
 
 use super::{
-    adoptions::Adoptions,
     agent::{Agent, now},
     selection::Selected,
     workload::{LimitState, Sample, Workload},
@@ -21,7 +20,6 @@ use crate::{
     act::{
         backend::{Adopted, Backend as _, Held, Range, Target, Wish},
         error::ActError,
-        owner::{may_write, owner},
     },
     fast::{Command, Entry},
     identity::path::{Identity, identify},
@@ -189,10 +187,26 @@ impl Agent {
                     candidate.held = [limit(&one.cpu), limit(&one.memory)];
                     adopted.push(one);
                 }
-                Err(error) => recommend(&self.hierarchies, candidate, &error),
+                Err(error) => {
+                    if matches!(error, ActError::OwnerSilent { .. }) {
+                        self.adoptions
+                            .unanswered
+                            .insert(Arc::clone(&candidate.path));
+                    }
+                    recommend(&self.hierarchies, candidate, &error);
+                }
             }
         }
         adopted
+    }
+
+    /// Adopts those groups whose owner was not known when that was tried last.
+    pub(super) fn ask_owners_again(&mut self) {
+        for path in std::mem::take(&mut self.adoptions.unanswered) {
+            if let Some(slot) = self.workloads.at(&path) {
+                self.select_again(slot);
+            }
+        }
     }
 
     fn admit(&mut self, candidate: Candidate, adopted: Option<Adopted>) {
@@ -269,7 +283,7 @@ impl Agent {
             asked: None,
             pinned: false,
             run: false,
-            owner: owner(&identity).to_string(),
+            owner: self.owner(&path, &identity),
             group,
             parent,
             is_parent: self.tree.has_children(&path),
@@ -291,7 +305,13 @@ impl Agent {
             inherited: crate::api::view::Counters::default(),
             undone: 0,
         });
+        self.begin(slot);
+    }
+
+    /// From now on it is known what others write, what its owner is to be told, and what it takes.
+    fn begin(&mut self, slot: Slot) {
         self.hear(slot);
+        self.own(slot);
         self.read_counters(slot);
         if let Some(workload) = self.workloads.get_mut(slot) {
             workload.begin(&mut self.scratch);
@@ -372,86 +392,16 @@ impl Agent {
             }
         }
     }
-
-    /// Somebody else's value has been taken for the new original: the ledger must know it, and
-    /// before anything is written again the fast thread have a lever of the present period. It is to know the limit
-    /// that then holds, too, which for memory may be a little below.
-    pub(super) fn adopted_anew(&mut self, update: &mut EnvelopeUpdate) {
-        let (slot, resource) = (update.slot, update.resource);
-        let (Some(limit), Some(workload)) = (update.limit, self.workloads.get_mut(slot)) else {
-            return;
-        };
-        if let Some(state) = workload.limit(resource) {
-            state.adopted = update.adopted;
-            state.held = limit;
-            state.foreign = false;
-        }
-        if workload.mode != Mode::Enforce {
-            return;
-        }
-        let path = Arc::clone(&workload.group.path);
-        // The other resource is being moved meanwhile, and is nobody else's.
-        let mut bounds = [None; 2];
-        bounds[resource.index()] = workload.limits[resource.index()].map(|limit| limit.bounds);
-        match self.adopt_again(&path, wish(&bounds, None), update.armed) {
-            Ok(Adopted { cpu, memory }) => {
-                for held in cpu.into_iter().chain(memory) {
-                    // Of another original the next look tells.
-                    if held.adopted == update.adopted {
-                        update.limit = Some(held.limit);
-                    }
-                    let workload = self.workloads.get_mut(slot);
-                    if let Some(state) = workload.and_then(|one| one.limit(resource)) {
-                        state.held = update.limit.unwrap_or(held.limit);
-                        state.hard = held.lever.hard();
-                    }
-                    self.send(Command::Lever(slot, resource, Box::new(held.lever)));
-                }
-            }
-            Err(error) if error.is_gone() => {}
-            Err(error) => self.step_back(slot, &error),
-        }
-    }
-
-    /// Takes a limit over once more; one that is left alone is only taken note of.
-    fn adopt_again(&mut self, path: &str, wish: Wish, armed: bool) -> Result<Adopted, ActError> {
-        let gone = || ActError::Gone { path: path.into() };
-        let target = Target::open(&self.hierarchies, path)?
-            .here()
-            .ok_or_else(gone)?;
-        let Adoptions {
-            ledger, backend, ..
-        } = &mut self.adoptions;
-        if !armed {
-            return backend
-                .follow(ledger, target, wish)
-                .map(|()| Adopted::default());
-        }
-        let mut results = backend.adopt(ledger, vec![(target, wish)]);
-        results.pop().unwrap_or_else(|| Err(gone()))
-    }
-
-    /// Without its original in the ledger a limit must not be written any more.
-    fn step_back(&mut self, slot: Slot, error: &ActError) {
-        if let Some(workload) = self.workloads.get_mut(slot) {
-            tracing::warn!(path = &*workload.group.path, %error, "a new original cannot be kept; mode `recommend` instead of `enforce`");
-            workload.mode = Mode::Recommend;
-        }
-        self.engine.change_mode(slot, Mode::Recommend);
-        for update in self.engine.updates() {
-            self.send(Command::Refit(update));
-        }
-    }
 }
 
 fn job(hierarchies: &Hierarchies, candidate: &mut Candidate) -> Result<(Target, Wish), ActError> {
     let path = &candidate.path;
-    may_write(path, &owner(&candidate.identity), candidate.selected.named)?;
-    let target = Target::open(hierarchies, path)?
+    let mut target = Target::open(hierarchies, path)?
         .here()
         .ok_or_else(|| ActError::Gone {
             path: path.as_ref().into(),
         })?;
+    target.named = candidate.selected.named;
     for resource in Resource::ALL {
         if candidate.held[resource.index()].is_none() {
             candidate.selected.bounds[resource.index()] = None;
@@ -463,7 +413,7 @@ fn job(hierarchies: &Hierarchies, candidate: &mut Candidate) -> Result<(Target, 
     Ok((target, wish(bounds, *cpu_weight)))
 }
 
-fn wish(bounds: &[Option<Bounds>; 2], cpu_weight: Option<u16>) -> Wish {
+pub(super) fn wish(bounds: &[Option<Bounds>; 2], cpu_weight: Option<u16>) -> Wish {
     let range = |bounds: &Bounds, floor| Range {
         floor,
         ceiling: bounds.ceiling,

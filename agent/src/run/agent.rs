@@ -19,6 +19,7 @@ use super::{
     entry,
     gpus::Gpus,
     identities::Identities,
+    owners::Owned,
     rest::Rest,
     room::Room,
     selection::Selection,
@@ -59,6 +60,7 @@ pub(super) struct Agent {
     pub(super) engine: Recorder,
     pub(super) workloads: Workloads,
     pub(super) adoptions: Adoptions,
+    pub(super) owned: Owned,
     /// `None` where there is no `inotify`: the tick finds what others write.
     pub(super) limit_writes: Option<LimitWrites>,
     pub(super) probes: Option<Probes>,
@@ -168,6 +170,7 @@ impl Agent {
             tracing::warn!(slot = slot.0, %error, "a workload cannot be read; this tick goes without it");
         }
         self.forget_names(&reading.crowded);
+        self.leave_out_echoes(&mut reading.snapshot);
         self.observe(&reading.snapshot);
         self.gpus.tick(&reading.snapshot, &self.workloads);
         self.energy.tick(
@@ -253,6 +256,7 @@ impl Agent {
         self.notify(tick.notices);
         if self.ticks.is_multiple_of(LEFTOVER_TICKS) {
             self.restore_leftovers();
+            self.ask_owners_again();
         }
     }
 

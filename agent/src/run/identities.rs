@@ -160,9 +160,11 @@ impl Agent {
     fn known_better(&mut self, slot: Slot, path: &Arc<str>) {
         let name = self.identities.known(path).name();
         let selected = self.selected(path);
+        let owner = self.owner(path, &identify(path));
         let Some(workload) = self.workloads.get_mut(slot).filter(|one| !one.run) else {
             return;
         };
+        workload.owner = owner;
         if let Some(name) = name {
             workload.name = name;
         }

@@ -23,6 +23,8 @@ const RESTORE_GROUP: Duration = Duration::from_millis(500);
 const RESTORE_ALL: Duration = Duration::from_millis(900);
 /// How long the fast thread may take to let go of a workload; it answers in microseconds.
 const LET_GO: Duration = Duration::from_millis(200);
+/// How long systemd may take with what it is being told.
+const TOLD: Duration = Duration::from_millis(300);
 
 impl Agent {
     /// Gives a workload up. Its originals go back once the fast thread has let go of it.
@@ -54,6 +56,8 @@ impl Agent {
             writes.forget(slot);
         }
         self.engine.remove(slot);
+        self.owned.forget(slot);
+        self.adoptions.unanswered.remove(&workload.group.path);
         let below = self.workloads.below(&workload.group.path);
         let children = below.filter(|child| child.parent == Some(slot));
         for child in children.map(|child| child.slot).collect::<Vec<_>>() {
@@ -125,6 +129,12 @@ impl Agent {
 
     fn restore_some(&mut self, select: impl Fn(&Entry) -> bool) {
         let ledger = &mut self.adoptions.ledger;
+        let systemd = self.adoptions.backend.systemd();
+        let units = |entry: &Entry| entry.unit.is_some() && select(entry);
+        if let Some(systemd) = systemd.filter(|_| ledger.entries().any(units)) {
+            // What it is being told must not come after the originals.
+            systemd.flush(TOLD);
+        }
         if ledger.entries().any(&select) {
             said(&restore(ledger, select, Instant::now() + RESTORE_GROUP));
         }
@@ -132,6 +142,9 @@ impl Agent {
 
     /// Puts everything back at the end; whether nothing is left.
     pub(super) fn restore(&mut self) -> bool {
+        if let Some(systemd) = self.adoptions.backend.systemd() {
+            systemd.end(TOLD);
+        }
         let report = restore(
             &mut self.adoptions.ledger,
             |_| true,

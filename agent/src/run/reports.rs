@@ -37,6 +37,7 @@ impl Agent {
         let notices = self.engine.notices();
         self.notify(notices);
         self.put_back();
+        self.owners_told();
         self.slow.flush();
     }
 
@@ -77,6 +78,7 @@ impl Agent {
         if let Some(limit) = workload.limit(event.resource) {
             limit.held = if foreign { event.held } else { spend.to };
             limit.foreign = foreign;
+            self.owned.hurry |= limit.outgrows_owner();
         }
         // What the twin repeats every tick, and what came too late, is no news.
         let news = match spend.denial {
@@ -153,6 +155,7 @@ impl Agent {
             }
             if let Some(limit) = workload.limit(settled.resource) {
                 limit.held = settled.to;
+                self.owned.hurry |= limit.outgrows_owner();
             }
         }
         if let Some(entry) = entry

@@ -27,13 +27,14 @@ use super::{
     gpus::Gpus,
     identities::Identities,
     lean,
+    owners::{Owned, asker},
     room::Room,
     selection::Selection,
     snapshot::{NodeSample, Reading},
     workload::Workloads,
 };
 use crate::{
-    act::{ledger::Ledger, restore::restore},
+    act::{ledger::Ledger, owners::Owners, restore::restore, systemd::asker::Asker},
     api::server::Server,
     config::{self, Config},
     fast::{self, Command, Fast},
@@ -122,6 +123,7 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     tracing::info!(socket = %socket.display(), "ready");
     let mut ticks = interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let systemd = shared.lock().adoptions.backend.systemd().cloned();
     let mut listens = interval(LISTEN);
     listens.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first sample comes when the start is over.
@@ -152,10 +154,12 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
                 let next = shared.lock().sample_costs();
                 samples.reset_after(next);
             }
+            () = answered(systemd.as_deref()) => shared.lock().owners_told(),
             _ = listens.tick() => {
                 let mut agent = shared.lock();
                 agent.limits_written();
                 agent.identify();
+                agent.tell_owners();
             }
             _ = signals.term.recv() => break,
             _ = signals.int.recv() => break,
@@ -183,6 +187,14 @@ async fn run(config: Config, path: Option<&Path>) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::from(PENDING)
     })
+}
+
+/// Waits until systemd has been told something; for ever, where there is nobody who tells it.
+async fn answered(systemd: Option<&Asker>) {
+    match systemd {
+        Some(systemd) => systemd.answered().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn reload(shared: &Shared, serving: &mut Serving, path: Option<&Path>) {
@@ -272,6 +284,7 @@ impl Agent {
         let energy = Energy::start(&selection.config().energy);
         let gpus = Gpus::start(&selection.config().gpu, &hierarchies);
         let identities = Identities::start(&selection.config().identity);
+        let systemd = asker(&selection.config().identity);
         let now = now();
         let mut agent = Self {
             config_path: config_path
@@ -282,7 +295,8 @@ impl Agent {
             hierarchies,
             tree,
             workloads: Workloads::new(room.workloads as usize),
-            adoptions: Adoptions::new(ledger),
+            adoptions: Adoptions::new(ledger, Owners::new(systemd)),
+            owned: Owned::default(),
             limit_writes: limit_writes(),
             probes,
             probe_status,

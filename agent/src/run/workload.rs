@@ -138,6 +138,11 @@ impl LimitState {
         Self { hard, ..self }
     }
 
+    /// Whether the hard limit above stands higher than its owner had set it.
+    pub(super) fn outgrows_owner(&self) -> bool {
+        self.hard.is_some_and(|hard| self.held > hard.owner())
+    }
+
     /// The memory limit that both files mean; on v1 `high` is none.
     pub(super) fn memory(&self, high: Amount, max: Amount) -> Amount {
         self.hard

@@ -14,14 +14,14 @@ use zbus::{
 
 use super::{Failure, Group, Source, answered};
 use crate::{
-    identity::known::{Known, Unit, bounded},
+    identity::known::{Known, MOST_DROP_INS, Unit, bounded},
     sense::cgroup::Ids,
 };
 
-const SERVICE: &str = "org.freedesktop.systemd1";
-const OBJECT: &str = "/org/freedesktop/systemd1";
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-const UNIT: &str = "org.freedesktop.systemd1.Unit";
+pub(crate) const SERVICE: &str = "org.freedesktop.systemd1";
+pub(crate) const OBJECT: &str = "/org/freedesktop/systemd1";
+pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+pub(crate) const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// systemd behind a bus's socket.
@@ -47,10 +47,7 @@ impl Systemd {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
-        let stream = answered(UnixStream::connect(&self.bus)).await?;
-        let builder = Builder::unix_stream(stream);
-        let connection =
-            answered(async { builder.build().await.map_err(|error| failure(&error)) }).await?;
+        let connection = connect(&self.bus).await?;
         Ok(self.connection.insert(connection).clone())
     }
 
@@ -70,39 +67,27 @@ impl Systemd {
         Ok(found)
     }
 
-    /// The unit whose own group is at a path: not one of which it is only a part.
     async fn unit(&self, bus: &Connection, path: &str) -> Result<Option<Unit>, Failure> {
-        let path = format!("/{path}");
-        let call = bus.call_method(
-            Some(SERVICE),
-            OBJECT,
-            Some(MANAGER),
-            "GetUnitByControlGroup",
-            &path,
-        );
-        let reply = match answered(async { Ok::<_, Failure>(call.await) }).await? {
-            Ok(reply) => reply,
-            Err(error) if is_unknown(&error) => return Ok(None),
-            Err(error) => return Err(failure(&error)),
-        };
-        let object: OwnedObjectPath = body(&reply)?;
-        let Some(name) = property::<String>(bus, &object, UNIT, "Id").await? else {
+        let Some((object, name)) = unit_at(bus, path).await? else {
             return Ok(None);
         };
         let kind = interface(&name);
-        let own = property::<String>(bus, &object, &kind, "ControlGroup").await?;
-        if own.as_deref() != Some(&path) {
-            return Ok(None);
-        }
-        let description = property::<String>(bus, &object, UNIT, "Description").await?;
-        let invocation = property::<Vec<u8>>(bus, &object, UNIT, "InvocationID").await?;
-        let slice = property::<String>(bus, &object, &kind, "Slice").await?;
+        let description = get_as::<String>(bus, &object, UNIT, "Description").await?;
+        let invocation = get_as::<Vec<u8>>(bus, &object, UNIT, "InvocationID").await?;
+        let slice = get_as::<String>(bus, &object, &kind, "Slice").await?;
+        let drop_ins = get_as::<Vec<String>>(bus, &object, UNIT, "DropInPaths").await?;
+        let drop_ins = drop_ins.unwrap_or_default();
         Ok(Some(Unit {
             source: Arc::clone(&self.name),
             name: bounded(name),
             description: bounded(description.unwrap_or_default()),
             slice: slice.filter(|slice| !slice.is_empty()).map(bounded),
             invocation: invocation.and_then(hex),
+            drop_ins: drop_ins
+                .into_iter()
+                .take(MOST_DROP_INS)
+                .map(bounded)
+                .collect(),
         }))
     }
 }
@@ -129,6 +114,43 @@ impl Source for Systemd {
     }
 }
 
+/// Connects to the bus behind a socket.
+pub(crate) async fn connect(bus: &Path) -> Result<Connection, Failure> {
+    let stream = answered(UnixStream::connect(bus)).await?;
+    let builder = Builder::unix_stream(stream);
+    answered(builder.build()).await
+}
+
+/// The unit whose own group is at a path, and not one of which it is only a part: its object and its name.
+pub(crate) async fn unit_at(
+    bus: &Connection,
+    path: &str,
+) -> Result<Option<(OwnedObjectPath, String)>, Failure> {
+    let path = format!("/{path}");
+    let Some(object) = object(bus, "GetUnitByControlGroup", &path).await? else {
+        return Ok(None);
+    };
+    let Some(name) = get_as::<String>(bus, &object, UNIT, "Id").await? else {
+        return Ok(None);
+    };
+    let own = get_as::<String>(bus, &object, &interface(&name), "ControlGroup").await?;
+    Ok((own.as_deref() == Some(&path)).then_some((object, name)))
+}
+
+/// The unit that a method of the manager tells; `None` if there is no such.
+pub(crate) async fn object(
+    bus: &Connection,
+    method: &str,
+    argument: &str,
+) -> Result<Option<OwnedObjectPath>, Failure> {
+    let call = bus.call_method(Some(SERVICE), OBJECT, Some(MANAGER), method, &argument);
+    match answered(async { Ok::<_, Failure>(call.await) }).await? {
+        Ok(reply) => body(&reply).map(Some),
+        Err(error) if is_unknown(&error) => Ok(None),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
 /// An id of 128 bits in hexadecimal digits; none if it is something else.
 fn hex(id: Vec<u8>) -> Option<String> {
     let id = u128::from_be_bytes(id.try_into().ok()?);
@@ -136,7 +158,7 @@ fn hex(id: Vec<u8>) -> Option<String> {
 }
 
 /// The interface of a unit's kind: `org.freedesktop.systemd1.Service` of `nginx.service`.
-fn interface(unit: &str) -> String {
+pub(crate) fn interface(unit: &str) -> String {
     let kind = unit.rsplit('.').next().unwrap_or_default();
     let mut letters = kind.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
@@ -145,7 +167,7 @@ fn interface(unit: &str) -> String {
 }
 
 /// A property, if the object has it and it is of this type.
-async fn property<T>(
+pub(crate) async fn get_as<T>(
     bus: &Connection,
     object: &str,
     interface: &str,
@@ -173,7 +195,7 @@ async fn get(
     }
 }
 
-fn body<T>(reply: &zbus::Message) -> Result<T, Failure>
+pub(crate) fn body<T>(reply: &zbus::Message) -> Result<T, Failure>
 where
     T: serde::de::DeserializeOwned + Type,
 {
@@ -181,7 +203,7 @@ where
 }
 
 /// Whether the unit, or the property, is not there (any more).
-fn is_unknown(error: &zbus::Error) -> bool {
+pub(crate) fn is_unknown(error: &zbus::Error) -> bool {
     let zbus::Error::MethodError(name, ..) = error else {
         return false;
     };
@@ -192,6 +214,12 @@ fn is_unknown(error: &zbus::Error) -> bool {
             | "org.freedesktop.DBus.Error.UnknownProperty"
             | "org.freedesktop.DBus.Error.UnknownInterface"
     )
+}
+
+impl From<zbus::Error> for Failure {
+    fn from(error: zbus::Error) -> Self {
+        failure(&error)
+    }
 }
 
 fn failure(error: &zbus::Error) -> Failure {
