@@ -97,6 +97,12 @@ impl Systemd {
         Ok(Some(systemd))
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.manager.as_ref()?.id())
+    }
+
     /// The socket of its bus.
     #[must_use]
     pub fn bus(&self) -> PathBuf {

@@ -3,10 +3,11 @@
 mod boot;
 mod image;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use image::Scripts;
 
 use crate::{
     build::{self, Profile},
@@ -19,7 +20,7 @@ use crate::{
 /// Run test programs in the guest.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Vm {
-    /// What to run: `kernel` (the end-to-end tests), `agent` or a crate (its unit tests), or a program (trimtab, lab, bench)
+    /// What to run: `kernel` (the end-to-end tests), `systemd` (those under systemd as the first process), `agent` or a crate (its unit tests), or a program (trimtab, lab, bench)
     #[arg(default_value = "kernel")]
     programs: Vec<String>,
     /// Virtual CPUs
@@ -59,11 +60,14 @@ const LEFT_OUT: [&str; 4] = [
     "report::tests::exposition::",
 ];
 
+/// What tests in the guest are told by the environment here.
+const PASSED_ON: [&str; 2] = ["TRIMTAB_KILLS", "TRIMTAB_SEED"];
+
 impl Vm {
     /// The end-to-end tests as `cargo xtask test` runs them.
     pub(crate) fn for_tests(install: Install) -> Self {
         Self {
-            programs: ["kernel", "trimtab-tests", "agent"]
+            programs: ["kernel", "trimtab-tests", "agent", "systemd"]
                 .map(Into::into)
                 .to_vec(),
             cpus: 2,
@@ -104,7 +108,7 @@ impl Vm {
         fs::create_dir_all(cmd::guest())?;
         let kernel = kernel::find()?
             .context("no guest kernel; `cargo xtask setup --for test` fetches it")?;
-        let mut script = String::new();
+        let mut scripts = Scripts::default();
         let mut programs = Vec::new();
         for name in &self.programs {
             let program = self.program(name)?;
@@ -114,8 +118,19 @@ impl Vm {
                 line += " ";
                 line += &cmd::quote(argument.as_ref());
             }
-            script += &line;
-            script += "\n";
+            let script = if name == "systemd" {
+                for name in PASSED_ON {
+                    if let Ok(value) = env::var(name) {
+                        let export = format!("export {name}={}\n", cmd::quote(value.as_ref()));
+                        scripts.systemd += &export;
+                    }
+                }
+                &mut scripts.systemd
+            } else {
+                &mut scripts.plain
+            };
+            *script += &line;
+            *script += "\n";
             programs.push((program.path, inside));
         }
         for name in ["trimtab", "lab", "libtrimtab_nvml.so"] {
@@ -124,7 +139,7 @@ impl Vm {
                 format!("/usr/bin/{name}"),
             ));
         }
-        let image = image::build(&programs, &script)?;
+        let image = image::build(&programs, &scripts)?;
         let disk = image::disk()?;
         boot::Boot {
             kernel: &kernel,
@@ -168,6 +183,7 @@ impl Vm {
                 });
             }
             "kernel" => ("trimtab-tests", ["--test", "kernel"].as_slice()),
+            "systemd" => ("trimtab-tests", ["--test", "systemd"].as_slice()),
             "agent" => ("trimtab", ["--lib"].as_slice()),
             package => (package, ["--lib"].as_slice()),
         };
