@@ -124,7 +124,7 @@ fn told_by_turns(bus: &Path, pid: u32, names: &[String]) -> Result<(Duration, u6
                     (LimitFile::CpuMax, 100_000 + words * 10_000),
                     (LimitFile::MemoryHigh, (64 << 20) + (words << 12)),
                 ];
-                bus.set(name, &values).await?;
+                ensure!(bus.set(name, &values).await?, "there is no {name}");
             }
             bus.settled().await?;
             tokio::time::sleep(EVERY).await;

@@ -68,6 +68,9 @@ fn units_of_each_kind_grow_and_shrink_and_are_put_back() -> Result<()> {
         unit.agrees(&agent)?;
     }
     for again in ["daemon-reload", "daemon-reexec"] {
+        if again == "daemon-reexec" && !in_guest("executes systemd again") {
+            break;
+        }
         systemctl(&[again])?;
         for ((unit, _), own) in units.each().into_iter().zip(&owners) {
             // What systemd was told last is ours still, and nobody else has written.
@@ -110,6 +113,9 @@ fn what_an_administrator_had_set_until_the_next_boot_stays_set() -> Result<()> {
 #[test]
 fn a_reload_takes_nothing_away() -> Result<()> {
     for again in ["daemon-reload", "daemon-reexec"] {
+        if again == "daemon-reexec" && !in_guest("executes systemd again") {
+            break;
+        }
         let Some(unit) = Unit::service("behind", "CPUQuota=10%")? else {
             return Ok(());
         };
@@ -273,16 +279,21 @@ fn a_bus_that_is_gone_is_waited_for() -> Result<()> {
     let no_bus = NoBus::begin()?;
     let lifted = unit.lift(&agent)?;
     // That takes another way, and systemd has not heard of the lift.
-    let dip = Dip::watch(&unit, lifted);
-    systemctl(&["daemon-reload"])?;
-    unit.keeps(&agent, lifted)?;
-    let seen = dip.end()?;
-    say(&format!("daemon-reload without a bus: {seen}"))?;
-    ensure!(
-        seen.longest < NOTICED && seen.least == TIGHT,
-        "{seen}\n{}",
-        unit.story(&agent)
-    );
+    let mut dipped = false;
+    for _ in 0..5 {
+        let dip = Dip::watch(&unit, lifted);
+        systemctl(&["daemon-reload"])?;
+        unit.keeps(&agent, lifted)?;
+        let seen = dip.end()?;
+        say(&format!("daemon-reload without a bus: {seen}"))?;
+        ensure!(seen.longest < NOTICED, "{seen}\n{}", unit.story(&agent));
+        // It may be put back between two looks.
+        dipped |= seen.least == TIGHT;
+        if dipped {
+            break;
+        }
+    }
+    ensure!(dipped, "a reload does nothing\n{}", unit.story(&agent));
     // What is pinned is not written, but nobody else's either; it is told when that can be.
     agent.cli(&["pin", unit.path()])?;
     systemctl(&["daemon-reload"])?;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use trimtab::act::{limit_file::LimitFile, systemd::bus::Bus};
 use trimtab_tests::{Group, Systemd};
 
@@ -36,12 +36,16 @@ fn words(bus: &Path, unit: &str, pid: u32) -> Result<[Duration; 2]> {
         for round in 0..ROUNDS {
             let value = 100_000 + u64::from(round) * 10_000;
             let begun = Instant::now();
-            bus.set(unit, &[(LimitFile::CpuMax, value)]).await?;
+            let set = bus.set(unit, &[(LimitFile::CpuMax, value)]).await?;
+            ensure!(set, "there is no {unit}");
             answered.push(begun.elapsed());
             bus.settled().await?;
             stands.push(begun.elapsed());
         }
         let cost = cpu_time(pid)?.saturating_sub(before) / ROUNDS;
+        let last = 100_000 + u64::from(ROUNDS - 1) * 10_000;
+        let held = bus.unit_of(unit).await?.values;
+        ensure!(held.get(&LimitFile::CpuMax) == Some(&last), "{held:?}");
         let (answered, stands) = (quantiles(answered), quantiles(stands));
         say(&format!(
             "systemd, p50 and p99: answers after {answered:?}, the limit stands after {stands:?}; {cost:?} of its CPU time a word"
@@ -87,7 +91,5 @@ fn a_users_manager_takes_words_too() -> Result<()> {
         return Ok(());
     };
     let pid = systemd.pid().context("a running manager")?;
-    let stands = words(&systemd.bus(), unit.0, pid)?;
-    assert!(stands[0] <= stands[1]);
-    Ok(())
+    words(&systemd.bus(), unit.0, pid).map(drop)
 }

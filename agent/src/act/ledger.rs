@@ -175,6 +175,10 @@ impl Ledger {
             let old = self.entries.get(&entry.key);
             let old_mark = old.and_then(|old| old.ours.mark());
             let old_unit = old.and_then(|old| old.unit.clone());
+            if entry.unit.is_none() {
+                // Who cannot be asked just now has still been told.
+                entry.unit.clone_from(&old_unit);
+            }
             if let Ours::Moving { mark, .. } = &mut entry.ours {
                 *mark = self
                     .marks

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::ActError;
-use super::systemd::property::{pinned_by, property};
+use super::systemd::{drop_in, property::property};
 use crate::identity::known::Known;
 use crate::identity::path::{Identity, Kind};
 
@@ -92,8 +92,8 @@ pub fn described(identity: &Identity, known: &Known, hears: bool) -> String {
     let owner = owner(identity);
     match (&owner, &known.unit) {
         (Owner::Systemd { .. }, Some(unit)) if hears => {
-            let pinned = unit.drop_ins.iter();
-            let pinned = pinned.filter_map(|path| property(pinned_by(path)?));
+            let pinned = drop_in::pinned(&unit.drop_ins);
+            let pinned = pinned.into_iter().filter_map(property);
             let pinned = pinned.collect::<Vec<_>>().join(", ");
             let but = if pinned.is_empty() {
                 String::new()

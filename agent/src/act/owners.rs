@@ -1,6 +1,10 @@
 //! The way to each group's owner: its unit by systemd and directly, everybody else's directly.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{
     backend::{Adopted, Backend, Target, TargetUnit, Wish},
@@ -114,25 +118,35 @@ enum Answer {
 }
 
 /// A unit that was started again has a new group, but the limits of its earlier one, as long as systemd
-/// was told nothing else: these go back first, so that the owner's are there to be adopted.
-fn settle_earlier(ledger: &mut Ledger, target: &Target, systemd: Option<&Asker>) {
-    let own = |entry: &Entry| {
-        let dirs = [&target.cpu, &target.memory];
-        let mut dirs = dirs.into_iter().flatten();
-        dirs.any(|(dir, _)| dir.id() == entry.key.inode)
+/// was told nothing else: these go back first, so that the owner's are there to be adopted. The groups for which they
+/// have not.
+fn settle_earlier(
+    ledger: &mut Ledger,
+    jobs: &[(Target, Wish)],
+    systemd: Option<&Asker>,
+) -> BTreeSet<Arc<str>> {
+    let inodes = |(target, _): &(Target, Wish)| {
+        let dirs = [&target.cpu, &target.memory].into_iter().flatten();
+        let inodes: Vec<u64> = dirs.map(|(dir, _)| dir.id()).collect();
+        (Arc::clone(&target.path), inodes)
     };
-    let earlier =
-        |entry: &Entry| entry.unit.is_some() && *entry.group == *target.path && !own(entry);
-    if ledger.entries().any(earlier) {
+    let own: BTreeMap<Arc<str>, Vec<u64>> = jobs.iter().map(inodes).collect();
+    let is_earlier = |entry: &Entry| {
+        let own = own.get(entry.group.as_str());
+        entry.unit.is_some() && own.is_some_and(|own| !own.contains(&entry.key.inode))
+    };
+    if ledger.entries().any(is_earlier) {
         if let Some(systemd) = systemd {
             // What it is being told of the earlier one must not come after that.
             systemd.flush(PATIENCE);
         }
-        let report = restore(ledger, earlier, Instant::now() + PATIENCE);
+        let report = restore(ledger, is_earlier, Instant::now() + PATIENCE);
         if !report.is_complete() {
             tracing::warn!("{report}");
         }
     }
+    let left = ledger.entries().filter(|entry| is_earlier(entry));
+    left.map(|entry| entry.group.as_str().into()).collect()
 }
 
 /// The wish without what would not outlast a reload: what an administrator has set for good goes before
@@ -188,13 +202,17 @@ impl Backend for Owners {
         ledger: &mut Ledger,
         jobs: Vec<(Target, Wish)>,
     ) -> Vec<Result<Adopted, ActError>> {
-        for (target, _) in &jobs {
-            settle_earlier(ledger, target, self.systemd.as_deref());
-        }
+        let unsettled = settle_earlier(ledger, &jobs, self.systemd.as_deref());
         let answers = self.units(&jobs);
         let mut routed = Vec::new();
         let mut results = Vec::new();
         for (job, answer) in jobs.into_iter().zip(answers) {
+            let answer = if unsettled.contains(&job.0.path) {
+                // What it holds may be what we told the earlier one.
+                Answer::Failed(Failure::Silent)
+            } else {
+                answer
+            };
             match self.route(ledger, job, answer) {
                 Ok(job) => {
                     routed.push(job);

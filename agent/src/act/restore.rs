@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use trimtab_core::signal::{Amount, Resource};
@@ -127,6 +127,9 @@ impl Job {
     }
 }
 
+/// How long owners may take to be told, whatever time is left.
+const TELL: Duration = Duration::from_millis(200);
+
 /// One restore in progress.
 struct Restore<'l> {
     ledger: &'l mut Ledger,
@@ -166,6 +169,8 @@ pub fn restore(ledger: &mut Ledger, select: impl Fn(&Entry) -> bool, deadline: I
         done,
         ..
     } = restore;
+    // Limits that wait for reclaim must not take the owners' time as well.
+    let deadline = deadline.max(Instant::now() + TELL);
     let done = tell_units(ledger, done, &mut report, deadline);
     if let Err(error) = ledger.forget(&done) {
         report.ledger = Some(error.to_string());

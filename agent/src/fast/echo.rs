@@ -35,6 +35,14 @@ impl State {
         let back = match lever.read() {
             // It was put back since, or it was the hard limit above that was seen.
             Ok(now) if now == limit => lever.make_room(limit),
+            Ok(now) if lever.echoes(now) && lever.may_block(now, limit) => {
+                // Over less than is in use the kernel would reclaim in here: systemd writes it, when it is told.
+                if self.used(slot).is_none_or(|used| used > limit) {
+                    return limit;
+                }
+                let lever = self.table.lever(slot, resource);
+                lever.map_or(Ok(()), |lever| lever.write(limit))
+            }
             Ok(now) if lever.echoes(now) => lever.write(limit),
             _ => return held,
         };

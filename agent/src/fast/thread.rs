@@ -16,10 +16,7 @@ use super::{
     stats::Stats,
     table::{Entry, Table},
 };
-use crate::sense::{
-    cpu::cpu_amount,
-    file::{Scratch, Sight},
-};
+use crate::sense::{cpu::cpu_amount, file::Scratch};
 
 /// Now, on the clock that the probes use.
 pub(super) fn now() -> Nanos {
@@ -303,25 +300,28 @@ impl State {
     /// Keeps a decision about memory within what is true at this moment: raised no higher than
     /// the node has room, lowered no lower than what is in use.
     fn bound(&mut self, order: &mut Settle) {
-        let (Some(entry), Some(envelope)) = (
+        let used = self.used(order.slot);
+        let (Some(used), Some(entry), Some(envelope)) = (
+            used,
             self.table.get(order.slot),
             self.desk.envelope(order.slot, order.resource),
         ) else {
             return;
         };
-        let Some(reader) = &entry.memory else {
-            return;
-        };
-        let Some(used) = reader.current(&mut self.scratch).ok().and_then(Sight::here) else {
-            return;
-        };
-        let (used, limit) = (Amount(used), envelope.limit);
+        let limit = envelope.limit;
         if order.limit < limit {
             order.limit = order.limit.max(just_above(used)).min(limit);
         } else {
             let room = used.plus(self.memory.headroom(entry.unused, used));
             order.limit = order.limit.min(room.max(envelope.base())).max(limit);
         }
+    }
+
+    /// Memory that the workload uses, read now.
+    pub(super) fn used(&mut self, slot: Slot) -> Option<Amount> {
+        let reader = self.table.get(slot)?.memory.as_ref()?;
+        let used = reader.current(&mut self.scratch).ok()?;
+        used.here().map(Amount)
     }
 
     /// What becomes of an order.

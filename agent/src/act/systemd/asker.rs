@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(500);
 /// How many groups are asked about at once; more take their turns.
 const TOGETHER: usize = 64;
+/// A word that had to wait longer is not said any more: others may have told the originals since, and what it was made
+/// of has changed. Shorter than anybody waits for the words before his own ([`Asker::flush`]).
+const FRESH: Duration = Duration::from_millis(250);
 /// For so long after a failure nobody is kept waiting for another one.
 const REST: Duration = Duration::from_secs(5);
 
@@ -65,7 +68,7 @@ type Units = Result<Vec<Option<Unit>>, Failure>;
 
 enum Request {
     Look(Vec<Arc<str>>, answers::Sender<Units>),
-    Tell(Tell),
+    Tell(Tell, Instant),
     Flush(answers::Sender<()>),
 }
 
@@ -161,7 +164,7 @@ impl Asker {
     /// Leaves word for systemd; [`Asker::told`] says what came of it.
     pub fn tell(&self, tell: Tell) {
         // A thread that has ended tells nothing.
-        let _ = self.requests.send(Request::Tell(tell));
+        let _ = self.requests.send(Request::Tell(tell, Instant::now()));
     }
 
     /// Waits, for so long at most, until all words that were left have been said, so that none comes after what
@@ -209,8 +212,12 @@ impl Line {
                 let _ = answer.send(self.outcome(units));
             }
             Request::Flush(done) => _ = done.send(()),
-            Request::Tell(_) if self.ends.load(Ordering::Relaxed) => {}
-            Request::Tell(tell) => {
+            Request::Tell(..) if self.ends.load(Ordering::Relaxed) => {}
+            Request::Tell(tell, left) if left.elapsed() > FRESH => {
+                let result = Err(Failure::Silent);
+                let _ = outbox.send(Told { tell, result });
+            }
+            Request::Tell(tell, _) => {
                 let set = timeout(PATIENCE, self.tell(&tell)).await;
                 let result = self.outcome(set);
                 // At the agent's end nobody listens.

@@ -7,7 +7,10 @@ use std::{
 
 use zbus::{Connection, zvariant::Value};
 
-use super::property::{FILES, pinned_by, property};
+use super::{
+    drop_in,
+    property::{FILES, property},
+};
 use crate::{
     act::limit_file::LimitFile,
     identity::source::{
@@ -80,7 +83,7 @@ impl Bus {
         Ok(Unit {
             name,
             values,
-            pinned: drop_ins.iter().filter_map(|path| pinned_by(path)).collect(),
+            pinned: drop_in::pinned(&drop_ins),
         })
     }
 

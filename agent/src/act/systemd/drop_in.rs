@@ -5,11 +5,12 @@
 //! or not at all. What it holds does not change when one is removed: it reads them at `daemon-reload`.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use super::property::drop_in;
+use super::property::{drop_in, pinned_by};
 use crate::act::limit_file::LimitFile;
 
 /// Where they are: of units with a file of their own, and of transient ones (`unit_drop_in_dir` in
@@ -21,6 +22,17 @@ const DIRECTORIES: [&str; 2] = ["/run/systemd/system.control", "/run/systemd/tra
 pub fn is_there(unit: &str, file: LimitFile) -> bool {
     let paths = DIRECTORIES.map(|directory| path(Path::new(directory), unit, file));
     paths.iter().flatten().any(|path| path.exists())
+}
+
+/// The files whose properties any of these has set for good: see [`pinned_by`].
+#[must_use]
+pub fn pinned(paths: &[String]) -> BTreeSet<LimitFile> {
+    let pinned = paths.iter().flat_map(|path| {
+        // One that has just gone sets nothing.
+        let text = fs::read_to_string(path).unwrap_or_default();
+        pinned_by(path, &text).collect::<Vec<_>>()
+    });
+    pinned.collect()
 }
 
 /// Removes the one that stands for a file, if there is one.

@@ -64,15 +64,30 @@ pub fn told_for(file: LimitFile, text: &str) -> Option<u64> {
     file.amount(text, None).map(|amount| told(file, amount))
 }
 
-/// The file whose property an administrator has pinned by a drop-in at this path, with
-/// `systemctl set-property`: that one goes before ours at the next `daemon-reload`.
-#[must_use]
-pub fn pinned_by(path: &str) -> Option<LimitFile> {
-    let name = path
-        .strip_prefix("/etc/systemd/system.control/")?
-        .rsplit('/')
-        .next()?;
-    FILES.into_iter().find(|file| drop_in(*file) == Some(name))
+/// The files whose properties an administrator has pinned by a drop-in at this path: one that goes before ours at the
+/// next `daemon-reload`, since it has the same name and lies where `systemctl set-property` keeps what is set for good,
+/// or since it sorts after ours, wherever it lies, and its text sets the property (`systemd.unit(5)`).
+pub fn pinned_by(path: &str, text: &str) -> impl Iterator<Item = LimitFile> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let for_good = path.starts_with("/etc/systemd/system.control/");
+    FILES.into_iter().filter(move |file| {
+        drop_in(*file)
+            .is_some_and(|own| for_good && name == own || name > own && sets(text, setting(own)))
+    })
+}
+
+/// What the setting is called in the drop-in of this name.
+fn setting(drop_in: &str) -> &str {
+    let name = drop_in.trim_start_matches("50-");
+    name.trim_end_matches(".conf")
+}
+
+/// Whether a line of a unit's file gives the setting a value, or takes an earlier one away.
+fn sets(text: &str, setting: &str) -> bool {
+    text.lines().any(|line| {
+        line.split_once('=')
+            .is_some_and(|(name, _)| name.trim() == setting)
+    })
 }
 
 #[cfg(test)]
@@ -107,24 +122,58 @@ mod tests {
 
     #[test]
     fn pinned_is_what_an_administrator_set_for_good() {
-        let dir = "system.control/a.service.d";
-        for (path, wanted) in [
+        let control = "system.control/a.service.d";
+        let own = "[Service]\nCPUQuota=20%\n";
+        let both = "[Service]\n# MemoryHigh=1G\nMemoryMax=1G\n  CPUQuota = 20%\n";
+        let cpu = LimitFile::CpuMax;
+        for (path, text, wanted) in [
             (
-                format!("/etc/systemd/{dir}/50-CPUQuota.conf"),
-                Some(LimitFile::CpuMax),
+                format!("/etc/systemd/{control}/50-CPUQuota.conf"),
+                own,
+                vec![cpu],
             ),
             (
-                format!("/etc/systemd/{dir}/50-MemoryMax.conf"),
-                Some(LimitFile::MemoryMax),
+                format!("/etc/systemd/{control}/50-MemoryMax.conf"),
+                "",
+                vec![LimitFile::MemoryMax],
             ),
-            (format!("/run/systemd/{dir}/50-CPUQuota.conf"), None),
-            (format!("/etc/systemd/{dir}/50-TasksMax.conf"), None),
+            (
+                format!("/run/systemd/{control}/50-CPUQuota.conf"),
+                own,
+                vec![],
+            ),
+            (
+                format!("/etc/systemd/{control}/50-TasksMax.conf"),
+                "",
+                vec![],
+            ),
             (
                 "/etc/systemd/system/a.service.d/50-CPUQuota.conf".into(),
-                None,
+                own,
+                vec![],
+            ),
+            (
+                "/etc/systemd/system/a.service.d/10-limits.conf".into(),
+                both,
+                vec![],
+            ),
+            (
+                "/etc/systemd/system/a.service.d/override.conf".into(),
+                both,
+                vec![cpu, LimitFile::MemoryMax],
+            ),
+            (
+                "/usr/lib/systemd/system/service.d/90-all.conf".into(),
+                own,
+                vec![cpu],
+            ),
+            (
+                "/etc/systemd/system/a.service.d/override.conf".into(),
+                "[Service]\n",
+                vec![],
             ),
         ] {
-            assert_eq!(pinned_by(&path), wanted, "{path}");
+            assert_eq!(pinned_by(&path, text).collect::<Vec<_>>(), wanted, "{path}");
         }
     }
 
