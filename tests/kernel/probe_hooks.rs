@@ -55,3 +55,21 @@ fn without_a_hook_what_needs_it_says_so_and_all_else_stays() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn without_all_of_its_hooks_it_is_off_whichever_goes_first() -> Result<()> {
+    let _turn = turn();
+    for (probe, hooks) in [
+        (Probe::RunqLatency, ["sched_switch", "sched_wakeup"]),
+        (Probe::ThrottledWaking, ["sched_wakeup", "sched_wakeup_new"]),
+        (Probe::CgroupLifecycle, ["cgroup_mkdir", "cgroup_rmdir"]),
+    ] {
+        let Some(stand) = stand(&hooks) else {
+            return Ok(());
+        };
+        let of = stand.iter().find(|status| status.probe == probe);
+        let state = of.context("each probe has its state")?.state;
+        ensure!(state == State::Off, "{probe} without {hooks:?}: {of:?}");
+    }
+    Ok(())
+}

@@ -9,7 +9,7 @@ use aya::{
 };
 
 use super::{
-    Error, Options, Probe, ProbeSet,
+    Error, Options, Probe, ProbeSet, State,
     load::permission,
     plan::Plan,
     process,
@@ -61,6 +61,13 @@ pub(super) fn attach(object: &mut Ebpf, plan: &mut Plan, options: &Options) -> V
         let of_hook = |probe: &Probe| wanted.has(*probe) && probe.hooks().contains(&name);
         for probe in Probe::ALL.into_iter().filter(of_hook) {
             plan.lose(probe, name, &failure);
+        }
+    }
+    let is_there = |hook: &str| hooks.iter().any(|there| there.name == hook);
+    for probe in Probe::ALL.into_iter().filter(|probe| wanted.has(*probe)) {
+        let needed = probe.hooks();
+        if !needed.is_empty() && !needed.iter().any(|hook| is_there(hook)) {
+            plan.lower(probe, State::Off, "nothing is left of it");
         }
     }
     plan.depend();

@@ -313,7 +313,10 @@ impl Plan {
             .iter_mut()
             .filter(|status| status.probe == probe)
         {
-            status.state = state;
+            // What is off does not come back with a part of it.
+            if status.state != State::Off {
+                status.state = state;
+            }
             if !status.why.is_empty() {
                 status.why.push_str("; ");
             }
