@@ -36,6 +36,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct Kept {
     seq: u64,
+    /// Of its path and its name, so that few of others' have to be decoded.
+    hashes: [u32; 2],
     message: Box<[u8]>,
 }
 
@@ -43,6 +45,7 @@ impl Kept {
     fn of(entry: Entry) -> Self {
         Self {
             seq: entry.seq,
+            hashes: [&entry.path, &entry.workload].map(|text| hash(text)),
             message: proto::Entry::from(entry).encode_to_vec().into(),
         }
     }
@@ -51,6 +54,10 @@ impl Kept {
         let message = proto::Entry::decode(&*self.message).ok()?;
         Entry::try_from(message).ok()
     }
+}
+
+fn hash(text: &str) -> u32 {
+    crc32fast::hash(text.as_bytes())
 }
 
 impl Default for Journal {
@@ -137,8 +144,11 @@ impl Journal {
     /// The last entries of one workload, given by name or path, or of all when it is empty, oldest first.
     #[must_use]
     pub fn last(&self, workload: &str, count: usize) -> Vec<Entry> {
-        let entries = self.entries.iter().rev().filter_map(Kept::entry);
-        let mut last: Vec<_> = entries
+        let hash = hash(workload);
+        let kept = self.entries.iter().rev();
+        let kept = kept.filter(|kept| workload.is_empty() || kept.hashes.contains(&hash));
+        let mut last: Vec<_> = kept
+            .filter_map(Kept::entry)
             .filter(|entry| {
                 workload.is_empty() || entry.path == workload || entry.workload == workload
             })
