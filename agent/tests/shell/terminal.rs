@@ -81,7 +81,15 @@ impl Terminal {
         self.until(unwanted, |screen| !screen.contains(unwanted))
     }
 
-    fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+    /// What is seen as soon as two looks at it agree: what was drawn has come as a whole then.
+    pub(crate) fn at_rest(&self) -> String {
+        let mut last = String::new();
+        self.until("a screen at rest", |screen| {
+            std::mem::replace(&mut last, screen.to_owned()) == screen
+        })
+    }
+
+    fn until(&self, what: &str, mut fits: impl FnMut(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             let screen = self.screen(false);

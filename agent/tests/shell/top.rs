@@ -61,8 +61,7 @@ fn screens_of_both_sizes_are_as_they_should_be() {
             return;
         };
         terminal.shows("0/s");
-        // What was drawn has come as a whole when the last line has.
-        golden(name, &terminal.shows("q quit"));
+        golden(name, &terminal.at_rest());
     }
 }
 
@@ -167,6 +166,7 @@ fn an_agent_that_goes_is_missed_and_found_again() {
         Groups::default(),
     );
     terminal.hides("NO AGENT");
+    terminal.shows("2 by waiting");
     drop(again);
 }
 

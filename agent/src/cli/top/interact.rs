@@ -6,9 +6,9 @@ use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event},
 };
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, kill_current_process_group};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{self, SignalKind, signal},
     sync::{mpsc, watch},
 };
 
@@ -26,7 +26,10 @@ struct Screen(DefaultTerminal);
 
 impl Screen {
     fn open() -> io::Result<Self> {
-        ratatui::try_init().map(Self)
+        // Part of it may be done when the rest fails.
+        ratatui::try_init()
+            .inspect_err(|_| ratatui::restore())
+            .map(Self)
     }
 
     fn draw(&mut self, state: &mut State, look: Look) -> io::Result<()> {
@@ -38,7 +41,8 @@ impl Screen {
     /// Gives the terminal back to the shell until `fg`.
     fn suspend(&mut self) -> io::Result<()> {
         ratatui::try_restore()?;
-        kill_process(getpid(), Signal::TSTP)?;
+        // The shell stops all that it runs in the foreground, a script as well.
+        kill_current_process_group(Signal::TSTP)?;
         self.0 = ratatui::try_init()?;
         self.0.clear()
     }
@@ -55,6 +59,23 @@ struct Ends {
     news: mpsc::UnboundedReceiver<News>,
     requests: mpsc::UnboundedSender<Request>,
     subject: watch::Sender<Option<String>>,
+}
+
+/// The signals that end it, listened to before the terminal is raw.
+struct Signals {
+    hangup: unix::Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
 }
 
 /// Shows the screen until the user leaves, or a signal ends it.
@@ -81,8 +102,9 @@ pub(super) async fn interact(
         subject,
     };
     let feed = tokio::spawn(feed.run(client));
+    let signals = Signals::listen()?;
     let screen = Screen::open()?;
-    let code = show(screen, ends, &mut state, look).await;
+    let code = show(screen, ends, signals, &mut state, look).await;
     feed.abort();
     code
 }
@@ -90,13 +112,11 @@ pub(super) async fn interact(
 async fn show(
     mut screen: Screen,
     mut ends: Ends,
+    mut signals: Signals,
     state: &mut State,
     look: Look,
 ) -> Result<ExitCode, Failure> {
     let mut events = events()?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     screen.draw(state, look)?;
     loop {
         tokio::select! {
@@ -135,9 +155,9 @@ async fn show(
                     continue;
                 }
             }
-            _ = hangup.recv() => return Ok(ended_by(1)),
-            _ = interrupt.recv() => return Ok(ended_by(2)),
-            _ = terminate.recv() => return Ok(ended_by(15)),
+            _ = signals.hangup.recv() => return Ok(ended_by(1)),
+            _ = signals.interrupt.recv() => return Ok(ended_by(2)),
+            _ = signals.terminate.recv() => return Ok(ended_by(15)),
         }
         screen.draw(state, look)?;
     }

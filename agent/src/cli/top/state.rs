@@ -159,10 +159,14 @@ impl State {
         match news {
             News::Sample(sample) => self.sample(*sample),
             News::Past(entries) => {
+                // It comes first from each agent, and from another one nothing else is true.
+                self.changes.clear();
                 for entry in entries {
                     self.changes.add(entry);
                 }
             }
+            // What the agent says of the stream itself has no place in it.
+            News::Entry(entry) if entry.seq == 0 => self.said = Some(Ok(entry.reason.text)),
             News::Entry(entry) => self.changes.add(*entry),
             News::Looked(look) => {
                 if let View::Details(scrutiny) = &mut self.view {
@@ -179,7 +183,6 @@ impl State {
         if pid.is_some_and(|pid| pid != sample.status.pid) {
             // Another agent counts from the beginning.
             self.rows.clear();
-            self.changes.clear();
         }
         let elapsed_ns = self.at_ns.map_or(0, |at| sample.at_ns.saturating_sub(at));
         let rows = std::mem::take(&mut self.rows);
