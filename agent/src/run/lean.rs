@@ -9,7 +9,8 @@ use std::{ffi::c_void, io, ptr};
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 use rustix::mm::{Advice, madvise};
 
-/// Lets go of free heap, and of the pages of program and libraries.
+/// Lets go of free heap, and of the pages of program and libraries; before there is another thread, which could map
+/// something else in between.
 ///
 /// # Errors
 /// The kernel does not tell what is mapped.
@@ -28,13 +29,14 @@ pub(super) fn give_back() -> io::Result<()> {
 
 /// Whether all of it can be had from a file again: nothing in it was ever changed, or can be.
 fn is_of_a_file(map: &MemoryMap) -> bool {
-    let changed = map.extension.map.get("Anonymous");
+    let none = |of: &str| map.extension.map.get(of) == Some(&0);
     matches!(map.pathname, MMapPath::Path(_))
         && map
             .perms
             .contains(MMPermissions::READ | MMPermissions::PRIVATE)
         && !map.perms.contains(MMPermissions::WRITE)
-        && changed == Some(&0)
+        && none("Anonymous")
+        && none("Swap")
 }
 
 #[expect(unsafe_code, reason = "madvise may change what memory holds")]
@@ -43,7 +45,7 @@ fn forget(map: &MemoryMap) -> io::Result<()> {
     let [start, length] = [start, end - start].map(|bytes| usize::try_from(bytes).unwrap_or(0));
     let address = ptr::with_exposed_provenance_mut::<c_void>(start);
     // SAFETY: the mapping is of a file, private, without write permission and without a page of its own, so that
-    // its pages hold after the next fault what they hold now.
+    // its pages hold after the next fault what they hold now; no other thread maps anything now.
     unsafe { madvise(address, length, Advice::LinuxDontNeed) }.map_err(io::Error::from)
 }
 
