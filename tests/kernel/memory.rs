@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::process::ExitStatusExt as _,
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -71,7 +72,7 @@ pub(crate) fn grows(group: &Group, more: &[&str]) -> Result<bool> {
             break status;
         }
         ensure!(Instant::now() < end, "it still grows after {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2));
     };
     if status.signal() == Some(libc::SIGKILL) {
         ensure!(group.oom_kills()? > 0, "killed, but not for want of memory");
@@ -204,7 +205,7 @@ fn reclaim_that_somebody_asks_for_keeps_the_limit() -> Result<()> {
         // Without swap there is nothing to be had, which the kernel calls an error.
         let _ = fs::write(group.memory_dir().join(file), value);
     }
-    std::thread::sleep(Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     keeps_its_limit(&agent, &group, LIMIT)
 }
 
@@ -274,10 +275,19 @@ fn what_is_lent_and_not_used_goes_back_when_the_node_runs_short() -> Result<()> 
         moving_memory_limit(&group).is_ok_and(|limit| limit > Some(first))
     });
     ensure!(lifted, "{:#?}", journal(&agent, &group)?);
-    // Somebody who asks nobody takes what has been promised.
-    let _other =
-        Process::spawn(Command::new(lab_bin()?).args(["grow", "--to", "400MiB", "--hold", "1h"]))?;
+    // Others who ask nobody take what has been promised, and again while memory of processes that have ended comes back.
+    let mut others = Vec::new();
     let recalled = eventually(SOON, || {
+        let left = Available::open().and_then(|available| available.read());
+        let left = left.map_or(0, |available| available.saturating_sub(keep));
+        if left > 0 {
+            let mut command = Command::new(lab_bin().unwrap_or_default());
+            let all = format!("{}B", left + 100 * MIB);
+            others.extend(Process::spawn(
+                command.args(["grow", "--to", &all, "--hold", "1h"]),
+            ));
+            thread::sleep(Duration::from_millis(500));
+        }
         journal(&agent, &group).is_ok_and(|entries| {
             let mut recalls = entries.iter().filter(|entry| entry["rule"] == "recall");
             recalls.any(|entry| entry["written"] == true && entry["cause"] == "node-short")

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -94,7 +95,23 @@ impl Systemd {
             return Ok(None);
         }
         ensure!(started, "{names:?} are not running after {PATIENCE:?}");
+        // It comes to its bus when the bus runs, whatever its units do.
+        let answers = eventually(PATIENCE, || systemd.answers());
+        ensure!(answers, "it is not on its bus after {PATIENCE:?}");
         Ok(Some(systemd))
+    }
+
+    fn answers(&self) -> bool {
+        let mut ping = Command::new("busctl");
+        ping.arg(format!("--address=unix:path={}", self.bus().display()));
+        ping.args([
+            "call",
+            "org.freedesktop.systemd1",
+            "/org/freedesktop/systemd1",
+        ]);
+        ping.args(["org.freedesktop.DBus.Peer", "Ping"]);
+        ping.stdout(Stdio::null()).stderr(Stdio::null());
+        ping.status().is_ok_and(|status| status.success())
     }
 
     /// Its process id.
