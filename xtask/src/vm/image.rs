@@ -22,9 +22,10 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody
 const GROUP: &str = "root:x:0:\ntrimtab:x:900:\ntrimtab-admin:x:901:\nnogroup:x:65534:\n";
 
 /// systemd as Debian has it, the bus that it is spoken to by, and its clients.
-const SYSTEMD: [&str; 4] = [
+const SYSTEMD: [&str; 5] = [
     "/usr/lib/systemd/systemd",
     "/usr/bin/dbus-daemon",
+    "/usr/bin/busctl",
     "/usr/bin/systemctl",
     "/usr/bin/systemd-run",
 ];
