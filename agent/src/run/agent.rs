@@ -203,15 +203,18 @@ impl Agent {
         self.pools[1].capacity = node.memory_total;
         self.pools[1].unmanaged = node.unmanaged_memory;
         for signals in &snapshot.workloads {
-            let Some(workload) = self.workloads.get_mut(signals.slot) else {
-                continue;
-            };
-            if let (Some(limit), Some(cpu)) = (workload.limit(Resource::Cpu), signals.cpu) {
-                limit.held = cpu.held;
-            }
-            if let (Some(limit), Some(memory)) = (workload.limit(Resource::Memory), signals.memory)
-            {
-                limit.held = memory.held;
+            let held = [
+                signals.cpu.map(|cpu| cpu.held),
+                signals.memory.map(|memory| memory.held),
+            ];
+            for (resource, held) in Resource::ALL.into_iter().zip(held) {
+                let held =
+                    held.filter(|held| !self.is_written_again(signals.slot, resource, *held));
+                let workload = self.workloads.get_mut(signals.slot);
+                let limit = workload.and_then(|workload| workload.limit(resource));
+                if let (Some(limit), Some(held)) = (limit, held) {
+                    limit.held = held;
+                }
             }
         }
     }

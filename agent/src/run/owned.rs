@@ -84,8 +84,20 @@ impl OwnedUnit {
         self.keys.iter().filter_map(value).collect()
     }
 
+    /// Whether `held`, which the kernel was seen to hold, is nobody's wish, since systemd has only written it again:
+    /// the limit remains ours, until a fast thread puts it back or systemd is told of it.
+    pub(super) fn wrote_again(
+        &self,
+        ledger: &Ledger,
+        resource: Resource,
+        ours: &LimitState,
+        held: Amount,
+    ) -> bool {
+        held != ours.held && !ours.foreign && self.echoes(ledger, resource, held)
+    }
+
     /// Whether an older value of one of a resource's limits is no news: the original one, or what systemd was told.
-    pub(super) fn echoes(&self, ledger: &Ledger, resource: Resource, held: Amount) -> bool {
+    fn echoes(&self, ledger: &Ledger, resource: Resource, held: Amount) -> bool {
         let of_resource = self.keys.iter();
         let of_resource = of_resource.filter(|key| key.file.resource() == resource);
         let mut entries = of_resource.filter_map(|key| ledger.get(key));
@@ -192,9 +204,58 @@ fn hard_limit(workload: &Workload, limit: &LimitState, scratch: &mut Scratch) ->
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use trimtab_core::decide::Bounds;
 
     use super::*;
+    use crate::act::ledger::{Entry, UnitValue};
+
+    #[test]
+    fn what_systemd_writes_again_is_nobodys_wish() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ledger, _) = Ledger::open(dir.path(), Duration::from_secs(1)).unwrap();
+        let key = Key {
+            dir: "/sys/fs/cgroup/a.service".into(),
+            inode: 1,
+            file: LimitFile::CpuMax,
+        };
+        let entry = Entry {
+            key: key.clone(),
+            group: "a.service".into(),
+            original: "10000 100000".into(),
+            ours: Ours::Moving {
+                least: Amount(100_000),
+                most: Amount(2_000_000),
+                period_us: Some(100_000),
+                mark: None,
+            },
+            unit: Some(UnitValue {
+                unit: "a.service".into(),
+                bus: "/nowhere".into(),
+                value: 100_000,
+                is_set: true,
+                told: None,
+            }),
+        };
+        ledger.record([entry]).unwrap();
+        ledger.about_to_tell(&key, 100_000, 350_000).unwrap();
+        let unit = OwnedUnit {
+            keys: vec![key],
+            ..OwnedUnit::new(1, "a.service")
+        };
+        let mut limit = LimitState::new(Bounds::of(Resource::Cpu), Amount(100_000), Amount(1));
+        limit.held = Amount(1_000_000);
+        let again = |limit: &LimitState, held| {
+            unit.wrote_again(&ledger, Resource::Cpu, limit, Amount(held))
+        };
+        assert!(again(&limit, 100_000), "the original");
+        assert!(again(&limit, 350_000), "what it was told");
+        assert!(!again(&limit, 1_000_000), "ours");
+        assert!(!again(&limit, 600_000), "an administrator's");
+        limit.foreign = true;
+        assert!(!again(&limit, 100_000), "somebody else's already");
+    }
 
     #[test]
     fn only_a_raised_hard_limit_cannot_wait() {

@@ -194,13 +194,21 @@ impl Agent {
     /// Our own limit, if `held` is an older one that systemd was told, and ours may not be put back.
     fn ours_behind(&self, slot: Slot, resource: Resource, held: Amount) -> Option<Amount> {
         let workload = self.workloads.get(slot)?;
+        let bound = workload.pinned || self.paused;
         let limit = workload.limits[resource.index()].as_ref()?;
-        if held == limit.held || limit.foreign || !(workload.pinned || self.paused) {
-            return None;
-        }
-        let unit = self.owned.units.get(&slot)?;
-        let echo = unit.echoes(&self.adoptions.ledger, resource, held);
-        echo.then_some(limit.held)
+        (bound && self.is_written_again(slot, resource, held)).then_some(limit.held)
+    }
+
+    /// Whether systemd has only written again what the kernel was seen to hold.
+    pub(super) fn is_written_again(&self, slot: Slot, resource: Resource, held: Amount) -> bool {
+        let workload = self.workloads.get(slot);
+        let limit = workload.and_then(|workload| workload.limits[resource.index()].as_ref());
+        let Some(limit) = limit.filter(|limit| limit.held != held) else {
+            return false;
+        };
+        let ledger = &self.adoptions.ledger;
+        let unit = self.owned.units.get(&slot);
+        unit.is_some_and(|unit| unit.wrote_again(ledger, resource, limit, held))
     }
 
     fn was_told(&mut self, Told { tell, result }: Told) {
