@@ -295,7 +295,13 @@ pub(super) fn probe_finding(status: &ProbeStatus) -> Finding {
 /// Whether quotas hold, for `doctor`.
 pub(super) fn quota_finding(scheduler: &Scheduler) -> Finding {
     let (state, why) = match scheduler {
-        Scheduler::Fair => (FindingState::On, "held by the fair scheduler".to_owned()),
+        Scheduler::Fair { quotas: true } => {
+            (FindingState::On, "held by the fair scheduler".to_owned())
+        }
+        Scheduler::Fair { quotas: false } => (
+            FindingState::Off,
+            "this kernel keeps none (built without CONFIG_CFS_BANDWIDTH)".to_owned(),
+        ),
         Scheduler::Extension { name, all: true } => (
             FindingState::Off,
             format!(
@@ -308,7 +314,11 @@ pub(super) fn quota_finding(scheduler: &Scheduler) -> Finding {
         ),
     };
     let remedy = match scheduler {
-        Scheduler::Fair => String::new(),
+        Scheduler::Fair { quotas: true } => String::new(),
+        Scheduler::Fair { quotas: false } => {
+            "boot a kernel with it, or have policies manage memory only (resources = [\"memory\"])"
+                .into()
+        }
         Scheduler::Extension { name, .. } => {
             format!("end {name}, or have policies manage memory only (resources = [\"memory\"])")
         }
@@ -347,13 +357,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotas_are_said_not_to_hold_under_sched_ext() {
+    fn quotas_are_said_not_to_hold_where_they_do_not() {
         let extension = |all| Scheduler::Extension {
             name: "rusty".into(),
             all,
         };
-        let fair = quota_finding(&Scheduler::Fair);
-        assert_eq!((fair.state, fair.remedy.as_str()), (FindingState::On, ""));
+        let fair = |quotas| quota_finding(&Scheduler::Fair { quotas });
+        let held = fair(true);
+        assert_eq!((held.state, held.remedy.as_str()), (FindingState::On, ""));
+        let none = fair(false);
+        assert_eq!(none.state, FindingState::Off);
+        assert!(none.why.contains("CONFIG_CFS_BANDWIDTH"));
         let all = quota_finding(&extension(true));
         assert_eq!(all.state, FindingState::Off);
         assert!(all.why.contains("do not hold") && all.why.contains("rusty"));
