@@ -1,7 +1,7 @@
 //! What the probe of TCP requests says of real servers, beside a packet capture; and what it costs
 //! a load that does nothing but ask and answer.
 //!
-//! nginx, Redis and `PostgreSQL` run under their own load tools, with one connection and with more
+//! nginx, Redis, `PostgreSQL` and the lab's server run under their own load tools, with one connection and with more
 //! than they can serve at once. A packet socket takes the truth from loopback: from the first
 //! segment of a request to the first segment of its answer.
 

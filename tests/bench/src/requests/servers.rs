@@ -1,4 +1,4 @@
-//! nginx, Redis and `PostgreSQL` in a group, each with its own load tool.
+//! nginx, Redis, `PostgreSQL` and the lab's server in a group, each with its own load tool.
 
 use std::{
     fs,
@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
-use trimtab_tests::{Group, Process, eventually};
+use trimtab_lab::answer::Manner;
+use trimtab_tests::{Answer, Group, Process, eventually, lab_bin};
 
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(20);
@@ -28,16 +29,19 @@ pub(super) enum Kind {
     Nginx,
     Redis,
     Postgres,
+    /// One thread that answers at once.
+    Lab,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Nginx, Self::Redis, Self::Postgres];
+    pub(super) const ALL: [Self; 4] = [Self::Nginx, Self::Redis, Self::Postgres, Self::Lab];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Redis => "Redis",
             Self::Postgres => "PostgreSQL",
+            Self::Lab => "lab",
         }
     }
 
@@ -46,7 +50,7 @@ impl Kind {
         match self {
             Self::Nginx => 64,
             Self::Redis => 50,
-            Self::Postgres => 16,
+            Self::Postgres | Self::Lab => 16,
         }
     }
 }
@@ -57,7 +61,14 @@ pub(super) struct Server<'a> {
     pub(super) port: u16,
     group: &'a Group,
     directory: TempDir,
-    _process: Process,
+    _running: Running,
+}
+
+/// Its process, which ends with this.
+#[expect(dead_code, reason = "they are held to be dropped")]
+enum Running {
+    Server(Process),
+    Lab(Answer),
 }
 
 impl Drop for Server<'_> {
@@ -70,14 +81,16 @@ impl Drop for Server<'_> {
 /// Starts a server with nothing but defaults, as far as it lets itself be moved elsewhere.
 pub(super) fn start(kind: Kind, group: &Group) -> Result<Server<'_>> {
     let directory = TempDir::new()?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut command = match kind {
-        Kind::Nginx => nginx(group, directory.path(), port)?,
-        Kind::Redis => redis(group, directory.path(), port)?,
-        Kind::Postgres => postgres(group, directory.path(), port)?,
+    let path = directory.path();
+    let (port, running) = match kind {
+        Kind::Nginx => spawn(|port| nginx(group, path, port))?,
+        Kind::Redis => spawn(|port| redis(group, path, port))?,
+        Kind::Postgres => spawn(|port| postgres(group, path, port))?,
+        Kind::Lab => {
+            let answer = Answer::start(group, Manner::default())?;
+            (answer.address.port(), Running::Lab(answer))
+        }
     };
-    let process = Process::spawn(command.stderr(Stdio::null()))
-        .context("`cargo xtask setup --for bench` installs the servers")?;
     let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
     ensure!(eventually(START, listens), "it does not listen");
     let server = Server {
@@ -85,7 +98,7 @@ pub(super) fn start(kind: Kind, group: &Group) -> Result<Server<'_>> {
         port,
         group,
         directory,
-        _process: process,
+        _running: running,
     };
     if kind == Kind::Postgres {
         // The database may say that it is starting up for a while after it listens.
@@ -93,6 +106,14 @@ pub(super) fn start(kind: Kind, group: &Group) -> Result<Server<'_>> {
         ensure!(eventually(START, filled), "pgbench cannot fill its tables");
     }
     Ok(server)
+}
+
+/// Starts a server at a port that is free.
+fn spawn(command: impl FnOnce(u16) -> Result<Command>) -> Result<(u16, Running)> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let process = Process::spawn(command(port)?.stderr(Stdio::null()))
+        .context("`cargo xtask setup --for bench` installs the servers")?;
+    Ok((port, Running::Server(process)))
 }
 
 impl Server<'_> {
@@ -129,6 +150,12 @@ impl Server<'_> {
                     &seconds.to_string(),
                 ],
             ),
+            Kind::Lab => {
+                let mut ask = Command::new(lab_bin()?);
+                ask.args(["ask", "--target", &format!("127.0.0.1:{port}")])
+                    .args(["--connections", &clients, "--for", &format!("{seconds}s")]);
+                ask
+            }
         };
         succeeded(command.current_dir(self.directory.path())).map(|_| ())
     }
