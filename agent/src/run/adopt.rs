@@ -13,6 +13,7 @@ use trimtab_core::{
 
 use super::{
     agent::{Agent, now},
+    rest::Depth,
     selection::Selected,
     workload::{LimitState, Sample, Workload},
 };
@@ -294,6 +295,7 @@ impl Agent {
             last: Sample::default(),
             seen: WorkloadSignals::default(),
             active: now,
+            depth: Depth::All,
             waits: None,
             tcp: None,
             requests_per_s: 0,

@@ -108,6 +108,7 @@ impl Ticking {
             last: Sample::default(),
             seen: WorkloadSignals::default(),
             active: Nanos(0),
+            depth: Depth::All,
             waits: None,
             tcp: None,
             requests_per_s: 0,
@@ -151,6 +152,34 @@ impl Ticking {
 
     fn path(&self) -> String {
         self.workloads.get(Slot(0)).unwrap().group.path.to_string()
+    }
+
+    /// How many files of the first workload are open.
+    fn open_files(&self) -> usize {
+        let path = self.path();
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let targets = descriptors.flat_map(|fd| std::fs::read_link(fd.path()));
+        targets
+            .filter(|file| file.to_string_lossy().contains(&path))
+            .count()
+    }
+}
+
+#[test]
+fn who_rests_has_no_file_open_but_one_that_tells_of_it() {
+    let Some(mut ticking) = Ticking::make(1, Mode::Observe) else {
+        return;
+    };
+    ticking.tick();
+    assert!(ticking.open_files() > 5, "{}", ticking.open_files());
+    for _ in 0..3 {
+        ticking.tick();
+    }
+    assert!(ticking.rests());
+    // Its limits' turn comes, too.
+    for _ in 0..=ROUND {
+        assert!(ticking.open_files() <= 1, "{}", ticking.open_files());
+        ticking.tick();
     }
 }
 

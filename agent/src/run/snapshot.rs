@@ -183,6 +183,10 @@ fn brief(
             return signals(now, workload, probed, scratch);
         }
     }
+    // What has just been read for its limits, or was in the last tick.
+    if std::mem::replace(&mut workload.depth, depth) == Depth::All || depth == Depth::Limits {
+        workload.group.rest();
+    }
     let since = std::mem::replace(&mut workload.last.time, now);
     workload.used[0] = Amount::ZERO;
     workload.requests_per_s = 0;
@@ -244,6 +248,7 @@ pub(super) fn signals(
     if stirs(&workload.last, &sample) {
         workload.active = now;
     }
+    workload.depth = Depth::All;
     workload.last = sample;
     workload.seen = WorkloadSignals {
         slot: workload.slot,

@@ -52,8 +52,8 @@ use crate::{
 const LEDGER_PATIENCE: Duration = Duration::from_secs(2);
 /// Open files that a workload takes at most: 16 of the slow loop's, 8 of the fast thread's.
 const DESCRIPTORS: u64 = 24;
-/// Those that it cannot do without: one that says whether it rests; its levers, where limits are written.
-const NEEDED: [u64; 2] = [1, 3];
+/// Those that it cannot do without: its levers, where limits are written.
+const NEEDED: [u64; 2] = [0, 2];
 /// Open files of everything else.
 const SPARE: u64 = 1024;
 /// How long new groups are given to become complete before they are taken up.
@@ -222,7 +222,7 @@ fn raise_files(config: &Config) {
     let (wanted, needed) = (workloads * DESCRIPTORS + SPARE, workloads * needed + SPARE);
     match raise_descriptor_limit(wanted, needed) {
         Ok(most) if most < wanted => tracing::info!(
-            "{most} files may be open (RLIMIT_NOFILE): with more than {} workloads some are opened at each read, which takes a little more CPU",
+            "{most} files may be open (RLIMIT_NOFILE): with more than {} workloads that do something at once some are opened at each read, which takes a little more CPU",
             most.saturating_sub(needed) / DESCRIPTORS
         ),
         Ok(_) => {}

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{feedback::Tried, tcp};
+use super::{feedback::Tried, rest::Depth, tcp};
 use crate::{
     act::hard::HardLimit,
     api::view::{Counters, Signals},
@@ -78,6 +78,8 @@ pub(super) struct Workload {
     pub(super) seen: WorkloadSignals,
     /// When it last did anything, or something was done to it.
     pub(super) active: Nanos,
+    /// How much of it was read in the last tick; the files of which nothing is read are closed.
+    pub(super) depth: Depth,
     /// Run-queue waiting; `None` where the probe is off, or counts it together with others'.
     pub(super) waits: Option<Box<Waits>>,
     /// Requests to TCP servers; the same.

@@ -218,6 +218,19 @@ impl Group {
             psi,
         }))
     }
+
+    /// Closes its files until they are read again: a group that does nothing has no need of them.
+    pub fn rest(&mut self) {
+        if let Some(cpu) = &mut self.cpu {
+            cpu.rest();
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.rest();
+        }
+        if let Some(psi) = &mut self.psi {
+            psi.rest();
+        }
+    }
 }
 
 /// The id of the group to which its own block I/O is charged, if that is this group.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use trimtab_core::signal::Amount;
 
-use super::file::{Keep, KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
+use super::file::{KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
 use super::hierarchy::Version;
 
 /// A CPU quota as the kernel holds it.
@@ -132,15 +132,15 @@ impl CpuReader {
         dir: (BorrowedFd<'_>, &Path),
         acct: Option<(BorrowedFd<'_>, &Path)>,
     ) -> Result<Self, SenseError> {
-        let open = |name| KeptFile::open_in(dir.0, dir.1, name, Keep::IfRoom);
+        let open = |name| KeptFile::open_in(dir.0, dir.1, name);
         let usage = acct
-            .map(|(fd, path)| KeptFile::open_in(fd, path, "cpuacct.usage", Keep::Always))
+            .map(|(fd, path)| KeptFile::open_in(fd, path, "cpuacct.usage"))
             .transpose()?
             .flatten();
         Ok(match version {
             Version::V2 => Self {
                 version,
-                stat: KeptFile::open_in(dir.0, dir.1, "cpu.stat", Keep::Always)?,
+                stat: open("cpu.stat")?,
                 usage: None,
                 quota: open("cpu.max")?,
                 period: None,
@@ -153,6 +153,17 @@ impl CpuReader {
                 period: open("cpu.cfs_period_us")?,
             },
         })
+    }
+
+    /// Closes its files until they are read again.
+    pub fn rest(&mut self) {
+        let files = [
+            &mut self.stat,
+            &mut self.usage,
+            &mut self.quota,
+            &mut self.period,
+        ];
+        files.into_iter().flatten().for_each(KeptFile::rest);
     }
 
     /// CPU time used, in ns, in the cheapest way: any use at all shows there. `None` where nothing

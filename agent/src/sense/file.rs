@@ -1,5 +1,6 @@
 //! A file that is read again and again, and the kernel's two simplest file formats.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -113,29 +114,15 @@ pub fn means_gone(error: &io::Error) -> bool {
     )
 }
 
-/// A file that is opened once and read many times; where descriptors are short, it is opened each time.
+/// A file that is read many times: open from one read to the next, where descriptors are not short and nobody
+/// says that it rests. The kernel keeps a page of its own for each open file that has been read
+/// (`seq_read_iter` in `fs/seq_file.c`).
 #[derive(Debug)]
 pub struct KeptFile {
-    kept: Kept,
+    open: OnceCell<File>,
+    /// Tells whether what is opened by the path is still the same one.
+    inode: u64,
     path: Arc<Path>,
-}
-
-#[derive(Debug)]
-enum Kept {
-    Open(File),
-    /// The inode tells whether it is still the same one.
-    Closed {
-        inode: u64,
-    },
-}
-
-/// Whether a file must stay open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// It is read in every tick.
-    Always,
-    /// While there are descriptors enough.
-    IfRoom,
 }
 
 impl KeptFile {
@@ -147,7 +134,6 @@ impl KeptFile {
         dir: BorrowedFd<'_>,
         dir_path: &Path,
         name: &str,
-        keep: Keep,
     ) -> Result<Option<Self>, SenseError> {
         let path = dir_path.join(name);
         let failed = |syscall| {
@@ -162,33 +148,47 @@ impl KeptFile {
             Err(Errno::NOENT | Errno::NODEV) => return Ok(None),
             Err(errno) => return Err(failed("openat")(errno.into())),
         };
-        let kept = if keep == Keep::Always || may_keep(file.as_fd()) {
-            Kept::Open(file)
-        } else {
-            let inode = file.metadata().map_err(failed("fstat"))?.ino();
-            Kept::Closed { inode }
-        };
-        Ok(Some(Self {
-            kept,
+        let inode = file.metadata().map_err(failed("fstat"))?.ino();
+        let kept = Self {
+            open: OnceCell::new(),
+            inode,
             path: path.into(),
-        }))
+        };
+        kept.keep(file);
+        Ok(Some(kept))
     }
 
-    /// Opens a file by its path, for reading.
+    /// Opens a file by its path, for reading; it stays open.
     ///
     /// # Errors
-    /// Any failure of `open(2)`.
+    /// Any failure of `open(2)`, or `fstat(2)` failed.
     pub fn open(path: &Path) -> Result<Self, SenseError> {
-        match File::open(path) {
-            Ok(file) => Ok(Self {
-                kept: Kept::Open(file),
+        let failed = |syscall| {
+            move |source| SenseError::Io {
                 path: path.into(),
-            }),
-            Err(source) => Err(SenseError::Io {
-                path: path.into(),
-                syscall: "open",
+                syscall,
                 source,
-            }),
+            }
+        };
+        let file = File::open(path).map_err(failed("open"))?;
+        let inode = file.metadata().map_err(failed("fstat"))?.ino();
+        Ok(Self {
+            open: file.into(),
+            inode,
+            path: path.into(),
+        })
+    }
+
+    /// Closes it until it is read again.
+    pub fn rest(&mut self) {
+        self.open.take();
+    }
+
+    /// Keeps it open where there are descriptors enough.
+    fn keep(&self, file: File) {
+        if may_keep(file.as_fd()) {
+            // It is opened only where it is not open.
+            let _ = self.open.set(file);
         }
     }
 
@@ -219,10 +219,14 @@ impl KeptFile {
     /// # Errors
     /// Any failure that does not mean that the cgroup is gone.
     pub fn head<'b>(&self, buffer: &'b mut [u8]) -> Result<Sight<&'b [u8]>, SenseError> {
-        let read = match &self.kept {
-            Kept::Open(file) => pread(file, buffer),
-            Kept::Closed { inode } => self.open_once(*inode).and_then(|file| match file {
-                Sight::Here(file) => pread(&file, buffer),
+        let read = match self.open.get() {
+            Some(file) => pread(file, buffer),
+            None => self.open_again().and_then(|file| match file {
+                Sight::Here(file) => {
+                    let read = pread(&file, buffer);
+                    self.keep(file);
+                    read
+                }
                 Sight::Gone => Ok(Sight::Gone),
             }),
         };
@@ -237,10 +241,10 @@ impl KeptFile {
         }
     }
 
-    /// Opens it for one read, if what is there now is still the same file.
-    fn open_once(&self, inode: u64) -> io::Result<Sight<File>> {
+    /// Opens it, if what is there now is still the same file.
+    fn open_again(&self) -> io::Result<Sight<File>> {
         let same = File::open(&self.path)
-            .and_then(|file| Ok((file.metadata()?.ino() == inode).then_some(file)));
+            .and_then(|file| Ok((file.metadata()?.ino() == self.inode).then_some(file)));
         match same {
             Ok(Some(file)) => Ok(Sight::Here(file)),
             Ok(None) => Ok(Sight::Gone),
@@ -332,19 +336,34 @@ pub fn flat(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_that_is_not_kept_open_is_still_the_same_one_or_gone() {
+    fn in_a_directory() -> (tempfile::TempDir, PathBuf, KeptFile) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("memory.current");
         std::fs::write(&path, "1\n").unwrap();
-        let file = KeptFile {
-            kept: Kept::Closed {
-                inode: std::fs::metadata(&path).unwrap().ino(),
-            },
-            path: path.as_path().into(),
-        };
+        let fd = File::open(dir.path()).unwrap();
+        let file = KeptFile::open_in(fd.as_fd(), dir.path(), "memory.current");
+        (dir, path, file.unwrap().unwrap())
+    }
+
+    #[test]
+    fn a_file_that_rests_is_closed_until_it_is_read() {
+        let (_dir, _path, mut file) = in_a_directory();
+        assert!(file.open.get().is_some());
+        file.rest();
+        assert!(file.open.get().is_none());
+        let read = file.parse(&mut Scratch::new(), single).unwrap();
+        assert_eq!(read, Sight::Here(1));
+        assert!(file.open.get().is_some());
+    }
+
+    #[test]
+    fn a_file_that_rests_is_still_the_same_one_or_gone() {
+        let (dir, path, mut file) = in_a_directory();
         let mut scratch = Scratch::new();
-        let mut read = || file.parse(&mut scratch, single).unwrap();
+        let mut read = || {
+            file.rest();
+            file.parse(&mut scratch, single).unwrap()
+        };
         assert_eq!(read(), Sight::Here(1));
         std::fs::write(&path, "2\n").unwrap();
         assert_eq!(read(), Sight::Here(2));

@@ -6,7 +6,7 @@ use std::path::Path;
 use trimtab_core::signal::Amount;
 
 use super::faults::{self, Faults};
-use super::file::{Keep, KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
+use super::file::{KeptFile, Scratch, SenseError, Sight, flat, limit, number, single};
 use super::hierarchy::Version;
 
 /// v1 prints 'no limit' as the largest number of pages that it can count, in bytes: everything
@@ -222,7 +222,7 @@ impl MemoryReader {
         version: Version,
         dir: (BorrowedFd<'_>, &Path),
     ) -> Result<Option<Self>, SenseError> {
-        let open = |name| KeptFile::open_in(dir.0, dir.1, name, Keep::IfRoom);
+        let open = |name| KeptFile::open_in(dir.0, dir.1, name);
         let (current, max) = match version {
             Version::V2 => (open("memory.current")?, open("memory.max")?),
             Version::V1 => (
@@ -262,7 +262,15 @@ impl MemoryReader {
             Version::V2 => "memory.peak",
             Version::V1 => "memory.max_usage_in_bytes",
         };
-        KeptFile::open_in(dir.0, dir.1, name, Keep::IfRoom)
+        KeptFile::open_in(dir.0, dir.1, name)
+    }
+
+    /// Closes its files until they are read again.
+    pub fn rest(&mut self) {
+        let some = [&mut self.high, &mut self.events, &mut self.failures];
+        let files = [&mut self.current, &mut self.stat, &mut self.max];
+        let some = some.into_iter().flatten();
+        files.into_iter().chain(some).for_each(KeptFile::rest);
     }
 
     /// Bytes charged now.

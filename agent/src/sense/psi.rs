@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use super::file::{Keep, KeptFile, Scratch, SenseError, Sight, number};
+use super::file::{KeptFile, Scratch, SenseError, Sight, number};
 
 /// What tasks stall on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ impl PsiReader {
     pub fn group(dir: BorrowedFd<'_>, dir_path: &Path) -> Result<Self, SenseError> {
         let open = |pressure: Pressure| {
             let name = format!("{}.pressure", pressure.name());
-            KeptFile::open_in(dir, dir_path, &name, Keep::IfRoom)
+            KeptFile::open_in(dir, dir_path, &name)
         };
         Ok(Self {
             files: [
@@ -125,6 +125,11 @@ impl PsiReader {
         Self {
             files: Pressure::ALL.map(open),
         }
+    }
+
+    /// Closes its files until they are read again.
+    pub fn rest(&mut self) {
+        self.files.iter_mut().flatten().for_each(KeptFile::rest);
     }
 
     /// Whether any pressure can be read.
