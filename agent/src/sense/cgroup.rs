@@ -219,7 +219,7 @@ impl Group {
         }))
     }
 
-    /// Closes its files until they are read again: a group that does nothing has no need of them.
+    /// Closes the files of which a group that does nothing has no need, until they are read again.
     pub fn rest(&mut self) {
         if let Some(cpu) = &mut self.cpu {
             cpu.rest();

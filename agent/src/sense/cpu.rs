@@ -155,8 +155,13 @@ impl CpuReader {
         })
     }
 
-    /// Closes its files until they are read again.
+    /// Closes files until they are read again: those of which only a full reading has need, and of the others as many
+    /// as are too many.
     pub fn rest(&mut self) {
+        // On v2 it tells of any use, too.
+        if let (Some(stat), Some(_)) = (&mut self.stat, &self.usage) {
+            stat.close();
+        }
         let files = [
             &mut self.stat,
             &mut self.usage,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::descriptors::may_keep;
+use super::descriptors::{may_keep, may_rest_open};
 
 /// Why a kernel file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -180,8 +180,19 @@ impl KeptFile {
     }
 
     /// Closes it until it is read again.
-    pub fn rest(&mut self) {
+    pub fn close(&mut self) {
         self.open.take();
+    }
+
+    /// Closes it until it is read again, unless it is among the first: for what is looked at now and then.
+    pub fn rest(&mut self) {
+        if self
+            .open
+            .get()
+            .is_some_and(|file| !may_rest_open(file.as_fd()))
+        {
+            self.close();
+        }
     }
 
     /// Keeps it open where there are descriptors enough.
@@ -346,10 +357,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_rests_is_closed_until_it_is_read() {
+    fn a_file_that_is_closed_is_opened_when_it_is_read() {
         let (_dir, _path, mut file) = in_a_directory();
         assert!(file.open.get().is_some());
-        file.rest();
+        file.close();
         assert!(file.open.get().is_none());
         let read = file.parse(&mut Scratch::new(), single).unwrap();
         assert_eq!(read, Sight::Here(1));
@@ -357,11 +368,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_rests_is_still_the_same_one_or_gone() {
+    fn only_the_first_files_stay_open_at_rest() {
+        let (_dir, path, mut file) = in_a_directory();
+        file.rest();
+        assert!(file.open.get().is_some(), "tests have few files open");
+        crate::sense::descriptors::raise_descriptor_limit(4096, 0).unwrap();
+        let beyond = rustix::io::fcntl_dupfd_cloexec(File::open(path).unwrap(), 2048).unwrap();
+        file.open = File::from(beyond).into();
+        file.rest();
+        assert!(file.open.get().is_none());
+    }
+
+    #[test]
+    fn a_file_that_was_closed_is_still_the_same_one_or_gone() {
         let (dir, path, mut file) = in_a_directory();
         let mut scratch = Scratch::new();
         let mut read = || {
-            file.rest();
+            file.close();
             file.parse(&mut scratch, single).unwrap()
         };
         assert_eq!(read(), Sight::Here(1));

@@ -265,12 +265,14 @@ impl MemoryReader {
         KeptFile::open_in(dir.0, dir.1, name)
     }
 
-    /// Closes its files until they are read again.
+    /// Closes files until they are read again: those of which only a full reading has need, and of the others as many
+    /// as are too many.
     pub fn rest(&mut self) {
-        let some = [&mut self.high, &mut self.events, &mut self.failures];
-        let files = [&mut self.current, &mut self.stat, &mut self.max];
-        let some = some.into_iter().flatten();
-        files.into_iter().chain(some).for_each(KeptFile::rest);
+        self.stat.close();
+        let counts = [&mut self.events, &mut self.failures];
+        counts.into_iter().flatten().for_each(KeptFile::close);
+        let limits = [&mut self.current, &mut self.max].into_iter();
+        limits.chain(&mut self.high).for_each(KeptFile::rest);
     }
 
     /// Bytes charged now.

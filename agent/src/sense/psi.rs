@@ -129,7 +129,7 @@ impl PsiReader {
 
     /// Closes its files until they are read again.
     pub fn rest(&mut self) {
-        self.files.iter_mut().flatten().for_each(KeptFile::rest);
+        self.files.iter_mut().flatten().for_each(KeptFile::close);
     }
 
     /// Whether any pressure can be read.
