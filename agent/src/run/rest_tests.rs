@@ -176,7 +176,7 @@ fn who_rests_has_no_file_open_but_those_that_are_looked_at() {
         ticking.tick();
     }
     assert!(ticking.rests());
-    // Its use, two of CPU limits or two of memory limits, the other one, and how much memory it holds.
+    // Its use, how much memory it holds, and its limits: three files, on v1 two of them of CPU, on v2 of memory.
     for _ in 0..=ROUND {
         assert!(ticking.open_files() <= 5, "{}", ticking.open_files());
         ticking.tick();
